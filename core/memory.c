@@ -1,0 +1,54 @@
+/* memory.c -- the recorder's allocator: counts bytes, hands over to a replaceable function. */
+#include "memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void *
+resize_with_libc(void *context, void *block, size_t new_size)
+{
+    (void)context;
+    if (new_size == 0) {
+        free(block);
+        return NULL;
+    }
+    return realloc(block, new_size);
+}
+
+void
+memory_init(struct memory *memory)
+{
+    memory->resize = resize_with_libc;
+    memory->context = NULL;
+    memory->bytes = 0;
+}
+
+void *
+memory_get(struct memory *memory, size_t size)
+{
+    void *block = memory_resize(memory, NULL, 0, size);
+    if (block != NULL) {
+        memset(block, 0, size);
+    }
+    return block;
+}
+
+void *
+memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_size)
+{
+    void *moved = memory->resize(memory->context, block, new_size);
+    if (moved != NULL) {
+        memory->bytes = memory->bytes - old_size + new_size;
+    }
+    return moved;
+}
+
+void
+memory_free(struct memory *memory, void *block, size_t size)
+{
+    if (block == NULL) {
+        return;
+    }
+    (void)memory->resize(memory->context, block, 0);
+    memory->bytes -= size;
+}

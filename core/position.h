@@ -1,0 +1,74 @@
+/* position.h -- where each greenlet is in its thread's call tree.
+ *
+ *      bottom -> [0]  frame 0    node [Greenlet]        the base: never left
+ *                [1]  frame A    node foo
+ *      top ----> [2]  frame A|1  node sleep             a C call carries its caller's frame, marked
+ *
+ * A leave is matched by the frame it comes from, never by its function: a lost or a doubled leave can
+ * then not be taken for that of a recursive caller.
+ *
+ * Invariant: bottom <= top < limit. Exactly one position per thread is running; every other one knows
+ * since when it waits.
+ *
+ * Ownership: a position owns its open calls. The greenlet is an identity, never dereferenced here. */
+#ifndef GP_POSITION_H
+#define GP_POSITION_H
+
+#include "memory.h"
+#include "tree.h"
+
+struct open_call {
+    uintptr_t frame; /* 0 at the base */
+    struct node *node;
+};
+
+/* Frames are aligned, so the lowest bit is free to mark a C call made from that frame. */
+static inline uintptr_t
+frame_of_c_call(uintptr_t caller_frame)
+{
+    return caller_frame | 1;
+}
+
+struct position {
+    const void *greenlet; /* NULL while only its thread is known */
+    struct position *chain; /* next in its bucket */
+    struct position *next;  /* of the same thread */
+    struct position *previous;
+    struct open_call *bottom;
+    struct open_call *top;
+    struct open_call *limit;
+    uint64_t unstored_calls; /* open calls for which there was no memory */
+    uint64_t waiting_since_ticks;
+    uint64_t running_ticks; /* of its slices so far; idle time included */
+    uint64_t off_cpu_ticks;
+    uint64_t idle_ticks;
+    uint64_t waiting_ticks;
+    uint64_t switches; /* into it */
+    const struct function *kind; /* first function entered at the base; NULL before that */
+    uint64_t id;
+};
+
+/* NULL when there is no memory. `base` is where its calls hang in the tree. */
+struct position *position_new(struct memory *memory, const void *greenlet, struct node *base);
+void position_free(struct memory *memory, struct position *position);
+
+/* Makes room for one more open call. False when there is no memory. */
+bool position_grow(struct memory *memory, struct position *position);
+
+/* The innermost open call of that frame, or NULL. */
+struct open_call *position_find_call(const struct position *position, uintptr_t frame);
+
+/* Greenlet -> position. */
+struct position_map {
+    struct position **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t count;
+};
+
+bool position_map_init(struct position_map *map, struct memory *memory);
+void position_map_dispose(struct position_map *map, struct memory *memory);
+struct position *position_map_find(const struct position_map *map, const void *greenlet);
+void position_map_add(struct position_map *map, struct memory *memory, struct position *position);
+void position_map_remove(struct position_map *map, struct position *position);
+
+#endif

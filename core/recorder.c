@@ -1,0 +1,434 @@
+/* recorder.c -- threads and greenlets come and go; calls that are not on the straight path. */
+#include "recorder.h"
+
+#include <string.h>
+
+#define FIRST_GREENLET_RECORDS ((size_t)64)
+
+bool
+recorder_init(struct recorder *recorder, const struct memory *memory, const struct clock *clock,
+              const struct recorder_limits *limits)
+{
+    memset(recorder, 0, sizeof *recorder);
+    recorder->memory = *memory;
+    recorder->clock = *clock;
+    recorder->limits = *limits;
+    recorder->next_thread_id = 1;
+    recorder->next_greenlet_id = 1;
+    recorder->truncated = (struct function){.key = &recorder->truncated, .flags = FUNCTION_IS_TRUNCATED};
+    recorder->ended_function = (struct function){.key = &recorder->ended_function, .flags = FUNCTION_IS_BASE};
+    return position_map_init(&recorder->greenlets, &recorder->memory);
+}
+
+static void
+free_thread(struct recorder *recorder, struct thread *thread)
+{
+    tree_dispose(&thread->tree);
+    memory_free(&recorder->memory, thread, sizeof *thread);
+}
+
+static void
+free_positions(struct recorder *recorder, struct thread *thread)
+{
+    while (thread->positions != NULL) {
+        struct position *position = thread->positions;
+        thread->positions = position->next;
+        position_free(&recorder->memory, position);
+    }
+}
+
+void
+recorder_dispose(struct recorder *recorder)
+{
+    while (recorder->threads != NULL) {
+        struct thread *thread = recorder->threads;
+        recorder->threads = thread->next;
+        free_positions(recorder, thread);
+        free_thread(recorder, thread);
+    }
+    position_map_dispose(&recorder->greenlets, &recorder->memory);
+    memory_free(&recorder->memory, recorder->ended_greenlets,
+                recorder->ended_greenlet_capacity * sizeof *recorder->ended_greenlets);
+    recorder->ended_greenlets = NULL;
+}
+
+/* -- nodes --------------------------------------------------------------------------------------- */
+
+static struct node *
+add_node(struct recorder *recorder, struct thread *thread, struct node *parent,
+         const struct function *function, size_t limit)
+{
+    if (recorder->node_count >= limit) {
+        return NULL;
+    }
+    struct node *node = tree_add(&thread->tree, parent, function);
+    if (node != NULL) {
+        recorder->node_count++;
+    }
+    return node;
+}
+
+/* Bases are few and must be there for anything to be counted: the budget is not for them. */
+static struct node *
+base_for(struct recorder *recorder, struct thread *thread, const struct function *greenlet_class)
+{
+    struct node *base = tree_find(&thread->tree, thread->root, greenlet_class->key);
+    return base != NULL ? base : add_node(recorder, thread, thread->root, greenlet_class, SIZE_MAX);
+}
+
+/* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. */
+static void
+remember_recent(struct position *position, struct node *node)
+{
+    if (!node_is_base(node->parent)) {
+        node->parent->recent = node;
+    } else if (position->kind == NULL) {
+        position->kind = node->function;
+    }
+}
+
+struct node *
+recorder_find_child(struct thread *thread, const void *key)
+{
+    struct position *position = thread->position;
+    struct node *node = tree_find(&thread->tree, position->top->node, key);
+    if (node != NULL) {
+        remember_recent(position, node);
+    }
+    return node;
+}
+
+struct node *
+recorder_child(struct recorder *recorder, struct thread *thread, const struct function *function)
+{
+    struct node *parent = thread->position->top->node;
+    struct node *node = recorder_find_child(thread, function->key);
+    if (node != NULL || (parent->function->flags & FUNCTION_IS_TRUNCATED) != 0) {
+        return node;
+    }
+    node = add_node(recorder, thread, parent, function, recorder->limits.nodes);
+    if (node != NULL) {
+        remember_recent(thread->position, node);
+    }
+    return node;
+}
+
+struct node *
+recorder_truncated_child(struct recorder *recorder, struct thread *thread)
+{
+    struct node *parent = thread->position->top->node;
+    struct node *node = parent;
+    recorder->counters.truncated_calls++;
+    if ((parent->function->flags & FUNCTION_IS_TRUNCATED) == 0) {
+        node = tree_find(&thread->tree, parent, recorder->truncated.key);
+    }
+    if (node == NULL) {
+        node = add_node(recorder, thread, parent, &recorder->truncated, 2 * recorder->limits.nodes);
+    }
+    if (node == NULL) {
+        return parent;
+    }
+    node->calls++;
+    return node;
+}
+
+/* -- calls --------------------------------------------------------------------------------------- */
+
+void
+recorder_open_without_room(struct recorder *recorder, struct thread *thread, uintptr_t frame,
+                           struct node *node)
+{
+    if (thread->position->unstored_calls == 0 && position_grow(&recorder->memory, thread->position)) {
+        recorder_open(recorder, thread, frame, node);
+        return;
+    }
+    thread->position->unstored_calls++;
+    recorder->counters.truncated_calls++;
+}
+
+void
+recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_t frame)
+{
+    struct position *position = thread->position;
+    struct open_call *call = position_find_call(position, frame);
+    if (call == NULL && position->unstored_calls > 0) {
+        position->unstored_calls--;
+    } else if (call == NULL) {
+        recorder->counters.unmatched_leaves++;
+    } else {
+        recorder->counters.lost_leaves += (uint64_t)(position->top - call);
+        position->unstored_calls = 0;
+        position->top = call - 1;
+    }
+}
+
+void
+recorder_clear_calls(struct position *position)
+{
+    position->top = position->bottom;
+    position->unstored_calls = 0;
+}
+
+/* -- greenlets ----------------------------------------------------------------------------------- */
+
+static void
+link_position(struct thread *thread, struct position *position)
+{
+    position->next = thread->positions;
+    position->previous = NULL;
+    if (thread->positions != NULL) {
+        thread->positions->previous = position;
+    }
+    thread->positions = position;
+}
+
+static void
+unlink_position(struct thread *thread, struct position *position)
+{
+    if (position->previous != NULL) {
+        position->previous->next = position->next;
+    } else {
+        thread->positions = position->next;
+    }
+    if (position->next != NULL) {
+        position->next->previous = position->previous;
+    }
+}
+
+struct position *
+recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
+                      const struct function *greenlet_class, uint64_t now_ticks)
+{
+    struct node *base = base_for(recorder, thread, greenlet_class);
+    struct position *position = base != NULL ? position_new(&recorder->memory, greenlet, base) : NULL;
+    if (position == NULL) {
+        return NULL;
+    }
+    position->id = recorder->next_greenlet_id++;
+    position->waiting_since_ticks = now_ticks;
+    link_position(thread, position);
+    if (greenlet != NULL) {
+        position_map_add(&recorder->greenlets, &recorder->memory, position);
+    }
+    return position;
+}
+
+void
+recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
+                       const struct function *greenlet_class)
+{
+    struct position *position = thread->position;
+    if (position->greenlet != NULL) {
+        position_map_remove(&recorder->greenlets, position);
+    }
+    position->greenlet = greenlet;
+    position_map_add(&recorder->greenlets, &recorder->memory, position);
+    struct node *base = base_for(recorder, thread, greenlet_class);
+    if (base != NULL && position->top == position->bottom) {
+        position->bottom->node = base;
+    }
+}
+
+static bool
+grow_greenlet_records(struct recorder *recorder)
+{
+    size_t capacity = recorder->ended_greenlet_capacity;
+    size_t grown = capacity == 0 ? FIRST_GREENLET_RECORDS : capacity * 2;
+    struct greenlet_record *records =
+        memory_resize(&recorder->memory, recorder->ended_greenlets, capacity * sizeof *records,
+                      grown * sizeof *records);
+    if (records == NULL) {
+        return false;
+    }
+    recorder->ended_greenlets = records;
+    recorder->ended_greenlet_capacity = grown;
+    return true;
+}
+
+static void
+record_ended_greenlet(struct recorder *recorder, const struct thread *thread,
+                      const struct position *position)
+{
+    size_t count = recorder->ended_greenlet_count;
+    if (count >= recorder->limits.ended_greenlets ||
+        (count == recorder->ended_greenlet_capacity && !grow_greenlet_records(recorder))) {
+        recorder->counters.unrecorded_greenlets++;
+        return;
+    }
+    recorder->ended_greenlets[recorder->ended_greenlet_count++] = (struct greenlet_record){
+        .class_function = position->bottom->node->function,
+        .kind = position->kind,
+        .id = position->id,
+        .thread_id = thread->id,
+        .running_ticks = position->running_ticks,
+        .off_cpu_ticks = position->off_cpu_ticks,
+        .idle_ticks = position->idle_ticks,
+        .waiting_ticks = position->waiting_ticks,
+        .switches = position->switches,
+    };
+}
+
+void
+recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position)
+{
+    record_ended_greenlet(recorder, thread, position);
+    if (position->greenlet != NULL) {
+        position_map_remove(&recorder->greenlets, position);
+    }
+    unlink_position(thread, position);
+    position_free(&recorder->memory, position);
+}
+
+/* -- threads ------------------------------------------------------------------------------------- */
+
+struct thread *
+recorder_add_thread(struct recorder *recorder, const struct function *root,
+                    const struct function *greenlet_class, clock_of_thread cpu_clock,
+                    bool cpu_clock_is_shared, uint64_t now_ticks)
+{
+    struct thread *thread = memory_get(&recorder->memory, sizeof *thread);
+    if (thread == NULL || !tree_init(&thread->tree, &recorder->memory)) {
+        memory_free(&recorder->memory, thread, sizeof *thread);
+        recorder->counters.unrecorded_threads++;
+        return NULL;
+    }
+    thread->clock = &recorder->clock;
+    thread->cpu_clock = cpu_clock;
+    thread->cpu_clock_is_shared = cpu_clock_is_shared;
+    thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
+    if (thread->root == NULL || !recorder_resume_thread(recorder, thread, greenlet_class, now_ticks)) {
+        recorder->node_count -= thread->tree.node_count;
+        free_thread(recorder, thread);
+        recorder->counters.unrecorded_threads++;
+        return NULL;
+    }
+    thread->id = recorder->next_thread_id++;
+    thread->alive = true;
+    thread->next = recorder->threads;
+    recorder->threads = thread;
+    return thread;
+}
+
+bool
+recorder_resume_thread(struct recorder *recorder, struct thread *thread,
+                       const struct function *greenlet_class, uint64_t now_ticks)
+{
+    struct position *position = recorder_add_greenlet(recorder, thread, NULL, greenlet_class, now_ticks);
+    if (position == NULL) {
+        return false;
+    }
+    thread->position = position;
+    thread_begin(thread, now_ticks);
+    return true;
+}
+
+static void
+settle_thread(struct thread *thread, uint64_t now_ticks)
+{
+    thread_charge_from_outside(thread, now_ticks);
+    thread_settle_slice(thread, thread->last_ticks);
+    for (struct position *position = thread->positions; position != NULL; position = position->next) {
+        if (position != thread->position) {
+            thread_wait_until(position, now_ticks);
+        }
+    }
+}
+
+void
+recorder_settle(struct recorder *recorder, uint64_t now_ticks)
+{
+    for (struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        if (thread->position != NULL) {
+            settle_thread(thread, now_ticks);
+        }
+    }
+}
+
+/* Ends a thread's account for now: every position is recorded and forgotten. */
+static void
+finish_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks)
+{
+    settle_thread(thread, now_ticks);
+    thread_finish(thread);
+    while (thread->positions != NULL) {
+        recorder_end_greenlet(recorder, thread, thread->positions);
+    }
+}
+
+void
+recorder_stop(struct recorder *recorder, uint64_t now_ticks)
+{
+    for (struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        if (thread->position != NULL) {
+            finish_thread(recorder, thread, now_ticks);
+        }
+    }
+}
+
+static void
+unlink_thread(struct recorder *recorder, struct thread *thread)
+{
+    struct thread **link = &recorder->threads;
+    while (*link != thread) {
+        link = &(*link)->next;
+    }
+    *link = thread->next;
+}
+
+/* The thread that stands for all that ended, made when the first of them has to be folded. */
+static struct thread *
+ended_threads(struct recorder *recorder)
+{
+    if (recorder->ended != NULL) {
+        return recorder->ended;
+    }
+    struct thread *ended = memory_get(&recorder->memory, sizeof *ended);
+    if (ended == NULL || !tree_init(&ended->tree, &recorder->memory)) {
+        memory_free(&recorder->memory, ended, sizeof *ended);
+        return NULL;
+    }
+    ended->clock = &recorder->clock;
+    ended->root = add_node(recorder, ended, NULL, &recorder->ended_function, SIZE_MAX);
+    if (ended->root == NULL) {
+        free_thread(recorder, ended);
+        return NULL;
+    }
+    ended->next = recorder->threads;
+    recorder->threads = recorder->ended = ended;
+    return ended;
+}
+
+static bool
+fold_thread(struct recorder *recorder, struct thread *thread)
+{
+    struct thread *ended = ended_threads(recorder);
+    if (ended == NULL) {
+        return false;
+    }
+    size_t before = ended->tree.node_count;
+    recorder->counters.truncated_calls += tree_fold(&ended->tree, ended->root, &thread->tree);
+    recorder->node_count += ended->tree.node_count - before;
+    recorder->node_count -= thread->tree.node_count;
+    ended->recorded_ticks += thread->recorded_ticks;
+    ended->own_ticks += thread->own_ticks;
+    ended->switches += thread->switches;
+    ended->cpu_reads += thread->cpu_reads;
+    ended->cpu_unknown += thread->cpu_unknown;
+    ended->dropped_intervals += thread->dropped_intervals;
+    ended->dropped_ticks += thread->dropped_ticks;
+    recorder->counters.folded_threads++;
+    unlink_thread(recorder, thread);
+    free_thread(recorder, thread);
+    return true;
+}
+
+bool
+recorder_end_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks)
+{
+    if (thread->position != NULL) {
+        finish_thread(recorder, thread, now_ticks);
+    }
+    thread->alive = false;
+    recorder->ended_thread_count++;
+    return recorder->ended_thread_count > recorder->limits.ended_threads && fold_thread(recorder, thread);
+}

@@ -1,0 +1,185 @@
+/* recorder.h -- one recording: all threads, all greenlets, and what an event does to them.
+ *
+ *      recorder ---- threads ---- tree of calls        (one a thread)
+ *          |            |
+ *          |            +-------- positions            (one a greenlet; one of them running)
+ *          +---- map: greenlet -> position
+ *          +---- records of greenlets that ended
+ *
+ * An event source calls, for each event, with the tick counter read once:
+ *      recorder_enter() / recorder_leave()     a function begins or resumes / returns, yields, raises
+ *      recorder_switch()                       another greenlet runs
+ * These are straight lines: a few loads and stores. Whatever needs a decision, memory or a name is in a
+ * cold function elsewhere.
+ *
+ * Nothing here fails in a way that the caller must handle in an event: without memory, or past the node
+ * budget, a call is counted as truncated and its time goes to the nearest node there is.
+ *
+ * Not safe for threads: the caller holds a lock around everything (the interpreter's). */
+#ifndef GP_RECORDER_H
+#define GP_RECORDER_H
+
+#include "clock.h"
+#include "memory.h"
+#include "position.h"
+#include "thread.h"
+#include "tree.h"
+
+/* What is kept of a greenlet that ended. */
+struct greenlet_record {
+    const struct function *class_function;
+    const struct function *kind; /* NULL: it entered no function */
+    uint64_t id;
+    uint64_t thread_id;
+    uint64_t running_ticks; /* idle time included */
+    uint64_t off_cpu_ticks;
+    uint64_t idle_ticks;
+    uint64_t waiting_ticks;
+    uint64_t switches;
+};
+
+struct recorder_limits {
+    size_t nodes;           /* in all trees; [truncated] nodes may be as many again */
+    size_t ended_threads;   /* that keep a tree of their own */
+    size_t ended_greenlets; /* that keep a record of their own */
+};
+
+struct recorder_counters {
+    uint64_t truncated_calls;      /* entered where there was no room for a node */
+    uint64_t lost_leaves;          /* calls closed because an outer one left */
+    uint64_t unmatched_leaves;     /* leaves of calls that were never seen to begin */
+    uint64_t unrecorded_greenlets; /* ended, and found no room for a record */
+    uint64_t unrecorded_threads;   /* for lack of memory */
+    uint64_t folded_threads;
+};
+
+struct recorder {
+    struct memory memory;
+    struct clock clock;
+    struct recorder_limits limits;
+    struct recorder_counters counters;
+
+    struct thread *threads; /* the newest first */
+    uint64_t next_thread_id;
+    size_t ended_thread_count;
+    struct thread *ended; /* where ended threads beyond the limit are folded into; NULL before that */
+
+    struct position_map greenlets;
+    uint64_t next_greenlet_id;
+    struct greenlet_record *ended_greenlets;
+    size_t ended_greenlet_count;
+    size_t ended_greenlet_capacity;
+
+    size_t node_count; /* in all trees */
+    struct function truncated;
+    struct function ended_function; /* names the thread that ended ones are folded into */
+};
+
+/* False when there is no memory; then there is nothing to dispose of. `memory` and `clock` are copied. */
+bool recorder_init(struct recorder *recorder, const struct memory *memory, const struct clock *clock,
+                   const struct recorder_limits *limits);
+void recorder_dispose(struct recorder *recorder);
+
+/* -- threads ------------------------------------------------------------------------------------- */
+
+/* A new thread, with a position whose greenlet is not known yet. NULL when there is no memory. */
+struct thread *recorder_add_thread(struct recorder *recorder, const struct function *root,
+                                   const struct function *greenlet_class, clock_of_thread cpu_clock,
+                                   bool cpu_clock_is_shared, uint64_t now_ticks);
+
+/* Records a thread again that an earlier recording knew. False when there is no memory. */
+bool recorder_resume_thread(struct recorder *recorder, struct thread *thread,
+                            const struct function *greenlet_class, uint64_t now_ticks);
+
+/* The thread is over: its greenlets are too. Past the limit its tree is folded into the ended threads'
+ * and the thread freed; returns whether it was. */
+bool recorder_end_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks);
+
+/* Charges everything up to now: what runs, and what waits. */
+void recorder_settle(struct recorder *recorder, uint64_t now_ticks);
+
+/* Settles, then forgets where every greenlet was: nothing survives that a later recording could take for
+ * a stack. */
+void recorder_stop(struct recorder *recorder, uint64_t now_ticks);
+
+/* -- greenlets ----------------------------------------------------------------------------------- */
+
+/* A greenlet seen for the first time; it waits since `now_ticks`. NULL when there is no memory. */
+struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread,
+                                       const void *greenlet, const struct function *greenlet_class,
+                                       uint64_t now_ticks);
+
+/* Says whose position the thread's running one is. */
+void recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
+                            const struct function *greenlet_class);
+
+/* The greenlet is over; it must not be the running one. */
+void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position);
+
+/* Closes every open call of a position. */
+void recorder_clear_calls(struct position *position);
+
+/* -- calls --------------------------------------------------------------------------------------- */
+
+/* The node for `function` below the running position's top; NULL past the budget or without memory. */
+struct node *recorder_child(struct recorder *recorder, struct thread *thread,
+                            const struct function *function);
+
+/* The same, where it exists. */
+struct node *recorder_find_child(struct thread *thread, const void *key);
+
+/* The [truncated] node below the top, or the top itself. Counts the call. */
+struct node *recorder_truncated_child(struct recorder *recorder, struct thread *thread);
+
+/* Cold half of recorder_leave(). */
+void recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_t frame);
+
+/* Cold half of recorder_open(). */
+void recorder_open_without_room(struct recorder *recorder, struct thread *thread, uintptr_t frame,
+                                struct node *node);
+
+/* One more open call of the running greenlet: its position is `node` now. */
+static inline void
+recorder_open(struct recorder *recorder, struct thread *thread, uintptr_t frame, struct node *node)
+{
+    struct position *position = thread->position;
+    struct open_call *call = position->top + 1;
+    if (__builtin_expect(call == position->limit, 0)) {
+        recorder_open_without_room(recorder, thread, frame, node);
+        return;
+    }
+    call->frame = frame;
+    call->node = node;
+    position->top = call;
+}
+
+/* The child that was entered last, if it is the one: NULL sends the caller to the cold path. */
+static inline struct node *
+recorder_recent_child(const struct thread *thread, const void *key)
+{
+    struct node *child = thread->position->top->node->recent;
+    return __builtin_expect(child != NULL && child->key == key, 1) ? child : NULL;
+}
+
+/* The call made by `frame` (or marked with frame_of_c_call()) is over. */
+static inline void
+recorder_leave(struct recorder *recorder, struct thread *thread, uintptr_t frame, uint64_t now_ticks)
+{
+    thread_charge(thread, now_ticks);
+    if (__builtin_expect(thread->position->top->frame == frame, 1)) {
+        thread->position->top--;
+        return;
+    }
+    recorder_leave_deeper(recorder, thread, frame);
+}
+
+/* A C call can end without an event. The next event from its caller's frame tells: it is closed. */
+static inline void
+recorder_close_stale_c_call(struct thread *thread, uintptr_t frame)
+{
+    if (__builtin_expect(thread->position->top->frame == frame_of_c_call(frame), 0)) {
+        thread->position->top--;
+    }
+}
+
+#endif

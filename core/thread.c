@@ -1,0 +1,162 @@
+/* thread.c -- comparing the estimate of CPU time with the CPU clock; slices and switches. */
+#include "thread.h"
+
+/* The tick counter and CLOCK_MONOTONIC may drift apart by this much before we believe that the machine
+ * was suspended or moved: a fixed part for slow readings, a share for a rate measured over a moment. */
+#define JUMP_NS INT64_C(1000000)
+#define JUMP_SHARE 1000
+
+static void
+remember_reading(struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns, int64_t cpu_ns)
+{
+    thread->cpu_read_ticks = now_ticks;
+    thread->cpu_read_monotonic_ns = monotonic_ns;
+    thread->cpu_read_ns = cpu_ns;
+}
+
+static void
+read_again_in_a_while(struct thread *thread, uint64_t now_ticks)
+{
+    thread->cpu_due_ticks =
+        now_ticks + (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_CPU_PERIOD_NS);
+}
+
+static void
+begin_slice(struct thread *thread, uint64_t now_ticks)
+{
+    thread->slice_began_ticks = now_ticks;
+    thread->slice_own_ticks = thread->own_ticks;
+    thread->slice_off_cpu_ticks = thread->off_cpu_ticks;
+    thread->slice_idle_ticks = thread->idle_ticks;
+}
+
+void
+thread_begin(struct thread *thread, uint64_t now_ticks)
+{
+    int64_t cpu_ns = 0;
+    thread->last_ticks = thread->began_ticks = now_ticks;
+    thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
+    thread->cpu_debt_ticks = 0;
+    if (!thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns)) {
+        thread->cpu_unknown++;
+    }
+    remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
+    read_again_in_a_while(thread, now_ticks);
+    begin_slice(thread, now_ticks);
+}
+
+void
+thread_finish(struct thread *thread)
+{
+    thread->recorded_ticks = thread_recorded_ticks(thread);
+    thread->position = NULL;
+}
+
+/* Takes an interval out of the account again. It may be negative: the counter was set back. */
+static void
+drop_interval(struct thread *thread, uint64_t delta_ticks)
+{
+    thread->position->top->node->running_ticks -= delta_ticks;
+    thread->began_ticks += delta_ticks;
+    thread->slice_began_ticks += delta_ticks;
+    thread->dropped_intervals++;
+    if ((int64_t)delta_ticks > 0) {
+        thread->dropped_ticks += delta_ticks;
+    }
+}
+
+static bool
+clocks_disagree(const struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns)
+{
+    int64_t by_ticks_ns =
+        clock_ns_from_ticks(thread->clock, (int64_t)(now_ticks - thread->cpu_read_ticks));
+    int64_t by_monotonic_ns = monotonic_ns - thread->cpu_read_monotonic_ns;
+    int64_t difference_ns = by_ticks_ns - by_monotonic_ns;
+    int64_t tolerance_ns = JUMP_NS + by_monotonic_ns / JUMP_SHARE;
+    return difference_ns > tolerance_ns || difference_ns < -tolerance_ns;
+}
+
+static void
+charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_ticks)
+{
+    int64_t most_ticks = (int64_t)delta_ticks;
+    int64_t charged_ticks = off_cpu_ticks;
+    if (charged_ticks < 0) {
+        charged_ticks = 0;
+    } else if (charged_ticks > most_ticks) {
+        charged_ticks = most_ticks;
+    }
+    struct node *node = thread->position->top->node;
+    node->off_cpu_ticks += (uint64_t)charged_ticks;
+    thread->off_cpu_ticks += (uint64_t)charged_ticks;
+    if (node_polls(node)) {
+        thread->idle_ticks += (uint64_t)charged_ticks;
+    }
+    thread->cpu_debt_ticks = off_cpu_ticks - charged_ticks;
+}
+
+void
+thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
+{
+    int64_t monotonic_ns = thread->clock->readings->monotonic_ns();
+    int64_t cpu_ns = thread->cpu_read_ns;
+    bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
+    thread->cpu_reads++;
+    if ((int64_t)delta_ticks < 0 || clocks_disagree(thread, now_ticks, monotonic_ns)) {
+        drop_interval(thread, delta_ticks);
+        clock_exclude(thread->clock, now_ticks - thread->cpu_read_ticks,
+                      monotonic_ns - thread->cpu_read_monotonic_ns);
+        remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
+    } else if (known && cpu_ns >= thread->cpu_read_ns) {
+        int64_t wall_ticks = (int64_t)(now_ticks - thread->cpu_read_ticks);
+        int64_t cpu_ticks = clock_ticks_from_ns(thread->clock, cpu_ns - thread->cpu_read_ns);
+        charge_off_cpu(thread, wall_ticks - cpu_ticks + thread->cpu_debt_ticks, delta_ticks);
+        remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
+    } else {
+        thread->cpu_unknown++;
+    }
+    read_again_in_a_while(thread, now_ticks);
+    thread_charge_own(thread, clock_ticks(thread->clock));
+}
+
+void
+thread_charge_own(struct thread *thread, uint64_t now_ticks)
+{
+    if (now_ticks > thread->last_ticks) {
+        thread->own_ticks += now_ticks - thread->last_ticks;
+        thread->last_ticks = now_ticks;
+    }
+}
+
+void
+thread_settle_slice(struct thread *thread, uint64_t now_ticks)
+{
+    struct position *position = thread->position;
+    uint64_t own_ticks = thread->own_ticks - thread->slice_own_ticks;
+    position->running_ticks += now_ticks - thread->slice_began_ticks - own_ticks;
+    position->off_cpu_ticks += thread->off_cpu_ticks - thread->slice_off_cpu_ticks;
+    position->idle_ticks += thread->idle_ticks - thread->slice_idle_ticks;
+    begin_slice(thread, now_ticks);
+}
+
+void
+thread_wait_until(struct position *position, uint64_t now_ticks)
+{
+    int64_t waited_ticks = (int64_t)(now_ticks - position->waiting_since_ticks);
+    if (waited_ticks > 0) {
+        position->waiting_ticks += (uint64_t)waited_ticks;
+        position->top->node->waiting_ticks += (uint64_t)waited_ticks;
+    }
+    position->waiting_since_ticks = now_ticks;
+}
+
+void
+thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks)
+{
+    thread_settle_slice(thread, now_ticks);
+    thread->position->waiting_since_ticks = now_ticks;
+    thread_wait_until(target, now_ticks);
+    target->switches++;
+    thread->position = target;
+    thread->switches++;
+}

@@ -1,0 +1,104 @@
+/* tree.h -- the calling-context tree of one thread.
+ *
+ *        [thread]
+ *           |
+ *        [Greenlet] ------------- base of all greenlets of one class
+ *         /      \
+ *       foo      bar              a node = (parent, function)
+ *        |        |
+ *      sleep    sleep
+ *
+ * A greenlet's stack is a path in this tree, so entering a function is a step down and leaving it a
+ * step up. Only what happened in the function itself is stored; inclusive times, callers and callees
+ * are folds, made when a snapshot is taken.
+ *
+ * Invariant: a node never moves and is never freed before its tree; its parent was made before it.
+ *
+ * Ownership: a tree owns its nodes. A function is owned by whoever names functions (the extension) and
+ * lives as long as the recorder. A key is an identity and is never dereferenced here. */
+#ifndef GP_TREE_H
+#define GP_TREE_H
+
+#include "memory.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum function_flags {
+    FUNCTION_IS_C = 1 << 0,         /* built-in: it runs no code object of its own */
+    FUNCTION_POLLS = 1 << 1,        /* a hub waits for its events in here */
+    FUNCTION_IS_HIDDEN = 1 << 2,    /* the profiler's own */
+    FUNCTION_IS_TRUNCATED = 1 << 3, /* stands for the paths that found no room */
+    FUNCTION_IS_BASE = 1 << 4,      /* a thread or a class of greenlets: no function */
+};
+
+struct function {
+    const void *key;
+    uint32_t index; /* in the table of its owner */
+    uint32_t flags;
+};
+
+struct node {
+    struct node *parent; /* NULL at the root */
+    struct node *recent; /* child entered last: nearly always the next one too; NULL under a base */
+    struct node *chain;  /* next in its bucket */
+    const void *key;
+    const struct function *function;
+    uint64_t calls;
+    uint64_t resumes;
+    uint64_t running_ticks; /* self; idle time included, see node_polls() */
+    uint64_t off_cpu_ticks; /* part of running_ticks in which the thread was not on the CPU */
+    uint64_t waiting_ticks; /* greenlet switched out with this node on top */
+};
+
+#define TREE_CHUNKS 32
+
+/* Nodes come from chunks, each twice as large as the one before. */
+struct tree {
+    struct memory *memory;
+    struct node *chunks[TREE_CHUNKS];
+    struct node **buckets;
+    size_t bucket_count; /* a power of two */
+    size_t node_count;
+};
+
+/* False when there is no memory; then there is nothing to dispose of. */
+bool tree_init(struct tree *tree, struct memory *memory);
+void tree_dispose(struct tree *tree);
+
+/* NULL when (parent, key) is not there. Parent NULL asks for the root. */
+struct node *tree_find(const struct tree *tree, const struct node *parent, const void *key);
+
+/* Makes the node for a function that has none under `parent` yet. NULL when there is no memory. */
+struct node *tree_add(struct tree *tree, struct node *parent, const struct function *function);
+
+/* Node number `index`, in the order in which they were made: a parent comes before its children. */
+struct node *tree_node(const struct tree *tree, size_t index);
+
+/* The inverse of tree_node(). */
+size_t tree_index(const struct tree *tree, const struct node *node);
+
+/* Adds `source` to `target` below `target_root`, node by node. What finds no room is added to the nearest
+ * ancestor that did; returns how many nodes that were. */
+size_t tree_fold(struct tree *target, struct node *target_root, const struct tree *source);
+
+/* Whether time off the CPU in this node is a hub's waiting for events: in its polling function, or in
+ * the built-in that this one calls. */
+static inline bool
+node_polls(const struct node *node)
+{
+    if ((node->function->flags & FUNCTION_POLLS) != 0) {
+        return true;
+    }
+    return (node->function->flags & FUNCTION_IS_C) != 0 && node->parent != NULL &&
+           (node->parent->function->flags & FUNCTION_POLLS) != 0;
+}
+
+static inline bool
+node_is_base(const struct node *node)
+{
+    return (node->function->flags & FUNCTION_IS_BASE) != 0;
+}
+
+#endif
