@@ -1,0 +1,225 @@
+"""The call tree as columns of numbers: one entry a node, parents before their children.
+
+        0  [program]
+        1    [thread MainThread]
+        2      [greenlet greenlet.greenlet]
+        3        <module>
+        4          main                   parent = [-1, 0, 1, 2, 3, ...]
+
+A tree may have a million nodes and be 50,000 deep, so nothing here recurses and nothing makes an object a
+node, except TreeNode for whom asks. Siblings differ in their function: the recorder's records are merged
+on the way in, except for threads, of which two may share a name.
+
+Every column is complete when the tree is made, and not changed after that.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Final
+
+from greenletprofiler.values import Function, Times
+
+#: Order of the four time columns: the fields of Times.
+TIME_COLUMNS: Final = ("running_ns", "cpu_ns", "waiting_ns", "idle_ns")
+PROGRAM: Final = Function("program", "program")
+
+Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]"]
+
+
+def zeros(length: int) -> array[int]:
+    """A column of 64-bit zeros."""
+    return array("q", bytes(8 * length))
+
+
+def times_at(columns: Columns, index: int) -> Times:
+    """One entry of four time columns."""
+    running, cpu, waiting, idle = columns
+    return Times(running[index], cpu[index], waiting[index], idle[index])
+
+
+class CallTree:
+    """Columns of a call tree. `function` holds indices into `functions`; node 0 is the program."""
+
+    def __init__(
+        self,
+        functions: Sequence[Function],
+        parent: array[int],
+        function: array[int],
+        calls: array[int],
+        resumes: array[int],
+        self_times: Columns,
+    ) -> None:
+        self.functions = functions
+        self.parent = parent
+        self.function = function
+        self.calls = calls
+        self.resumes = resumes
+        self.self_times = self_times
+
+    def __len__(self) -> int:
+        return len(self.parent)
+
+    @cached_property
+    def inclusive_times(self) -> Columns:
+        """Sums over each node's subtree."""
+        running, cpu, waiting, idle = (self._summed_upwards(column) for column in self.self_times)
+        return running, cpu, waiting, idle
+
+    @cached_property
+    def first_child(self) -> array[int]:
+        """-1 where a node has none."""
+        return self._links[0]
+
+    @cached_property
+    def next_sibling(self) -> array[int]:
+        """-1 after the last child."""
+        return self._links[1]
+
+    @cached_property
+    def _links(self) -> tuple[array[int], array[int]]:
+        first = array("i", [-1]) * len(self)
+        following = array("i", [-1]) * len(self)
+        parent = self.parent
+        for node in range(len(self) - 1, 0, -1):
+            above = parent[node]
+            following[node] = first[above]
+            first[above] = node
+        return first, following
+
+    def _summed_upwards(self, column: array[int]) -> array[int]:
+        sums = array("q", column)
+        parent = self.parent
+        for node in range(len(self) - 1, 0, -1):
+            sums[parent[node]] += sums[node]
+        return sums
+
+
+class TreeNode:
+    """A node of the call tree, as an object that is made when it is asked for.
+
+    function: what was called, or the mark of a thread or a greenlet's base.
+    calls, resumes: of this function on this path.
+    """
+
+    __slots__ = ("_tree", "_index")
+
+    def __init__(self, tree: CallTree, index: int) -> None:
+        self._tree = tree
+        self._index = index
+
+    @property
+    def function(self) -> Function:
+        """What was called here."""
+        return self._tree.functions[self._tree.function[self._index]]
+
+    @property
+    def calls(self) -> int:
+        """How often the parent called it."""
+        return self._tree.calls[self._index]
+
+    @property
+    def resumes(self) -> int:
+        """How often it went on here after a yield or await."""
+        return self._tree.resumes[self._index]
+
+    @property
+    def self(self) -> Times:
+        """Of this node alone."""
+        return times_at(self._tree.self_times, self._index)
+
+    @property
+    def inclusive(self) -> Times:
+        """Of this node and everything below it."""
+        return times_at(self._tree.inclusive_times, self._index)
+
+    @property
+    def parent(self) -> TreeNode | None:
+        """None above the program."""
+        above = self._tree.parent[self._index]
+        return None if above < 0 else TreeNode(self._tree, above)
+
+    @property
+    def children(self) -> tuple[TreeNode, ...]:
+        """In the order in which they were first entered."""
+        return tuple(TreeNode(self._tree, index) for index in self._child_indices(self._index))
+
+    def walk(self) -> Iterator[TreeNode]:
+        """This node and all below it, each before its children."""
+        pending = [self._index]
+        while pending:
+            index = pending.pop()
+            yield TreeNode(self._tree, index)
+            pending.extend(reversed(list(self._child_indices(index))))
+
+    def _child_indices(self, index: int) -> Iterator[int]:
+        child = self._tree.first_child[index]
+        while child >= 0:
+            yield child
+            child = self._tree.next_sibling[child]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, TreeNode) and (self._tree, self._index) == (other._tree, other._index)
+
+    def __hash__(self) -> int:
+        return hash((id(self._tree), self._index))
+
+    def __repr__(self) -> str:
+        return f"<TreeNode {self.function.label} calls={self.calls} {self.inclusive}>"
+
+
+def distinct_functions(records: Sequence[Sequence[Any]]) -> tuple[tuple[Function, ...], array[int]]:
+    """The functions of a snapshot without repetition, and for each record the place of its function."""
+    place: dict[Function, int] = {}
+    places = array("i", (place.setdefault(Function(*record), len(place)) for record in records))
+    return tuple(place), places
+
+
+def tree_from_snapshot(
+    nodes: Mapping[str, bytes], functions: Sequence[Function], places: array[int]
+) -> tuple[CallTree, array[int]]:
+    """The tree of a snapshot's `nodes`, and for each record the node that it became."""
+    parent, function, node_of = _merged(_column("i", nodes["parent"]), _column("i", nodes["function"]), places)
+    program = len(functions)
+    function[0] = program
+    sums = [
+        _merged_column(_column("q", nodes[name]), node_of, len(parent))
+        for name in ("calls", "resumes", *TIME_COLUMNS)
+    ]
+    calls, resumes, running, cpu, waiting, idle = sums
+    tree = CallTree((*functions, PROGRAM), parent, function, calls, resumes, (running, cpu, waiting, idle))
+    return tree, node_of
+
+
+def _column(typecode: str, content: bytes) -> array[int]:
+    column = array(typecode)
+    column.frombytes(content)
+    return column
+
+
+def _merged(
+    parents: array[int], functions: array[int], places: array[int]
+) -> tuple[array[int], array[int], array[int]]:
+    """Columns parent and function with the program on top and one node a (parent, function)."""
+    parent, function = array("i", [-1]), array("i", [-1])
+    node_of = array("i")
+    known: dict[int, int] = {}
+    for above, record in zip(parents, functions):
+        place = places[record]
+        is_thread = above < 0
+        above = 0 if is_thread else node_of[above]
+        node = len(parent) if is_thread else known.setdefault(above * len(places) + place, len(parent))
+        if node == len(parent):
+            parent.append(above)
+            function.append(place)
+        node_of.append(node)
+    return parent, function, node_of
+
+
+def _merged_column(column: array[int], node_of: array[int], length: int) -> array[int]:
+    merged = zeros(length)
+    for node, value in zip(node_of, column):
+        merged[node] += value
+    return merged

@@ -1,0 +1,64 @@
+"""File formats by name and by file name, and save(), which picks one.
+
+A format is one entry of FORMATS: its name, the endings and beginnings of file names that mean it, and the
+function that writes a profile to a binary file. Formats know profiles; profiles know no format.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import BinaryIO, Final
+
+from greenletprofiler.errors import FormatError
+from greenletprofiler.exporters.callgrind import write_callgrind
+from greenletprofiler.exporters.pstats import write_pstats
+from greenletprofiler.output import write_file
+from greenletprofiler.profile import Profile
+from greenletprofiler.values import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A file format. `prefix`: of file names, None where only suffixes mean it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    write: Callable[[Profile, BinaryIO, Clock], None]
+    prefix: str | None = None
+
+    def matches(self, file_name: str) -> bool:
+        """True if a file of this name is meant to have this format."""
+        begins = self.prefix is not None and file_name.startswith(self.prefix)
+        return begins or file_name.lower().endswith(self.suffixes)
+
+
+FORMATS: Final = (
+    # callgrind.out.PID is what valgrind writes, and what KCachegrind looks for
+    Format("callgrind", (".callgrind",), write_callgrind, prefix="callgrind.out"),
+    Format("pstats", (".pstats", ".prof"), write_pstats),
+)
+
+
+def find_format(path: str | os.PathLike[str], name: str | None = None) -> Format:
+    """The format of this name, or the one that the file's name means. Raises FormatError."""
+    if name is not None:
+        found = [format for format in FORMATS if format.name == name]
+        problem = f"There is no file format named {name!r}"
+    else:
+        found = [format for format in FORMATS if format.matches(os.path.basename(os.fspath(path)))]
+        problem = f"The name {os.fspath(path)!r} does not tell a file format"
+    if not found:
+        raise FormatError(f"{problem}: use {_known()}.")
+    return found[0]
+
+
+def save(profile: Profile, path: str | os.PathLike[str], format: str | None, clock: Clock) -> None:
+    """Writes the profile to `path`. Raises FormatError or OutputError."""
+    chosen = find_format(path, format)
+    write_file(path, lambda out: chosen.write(profile, out, clock))
+
+
+def _known() -> str:
+    return " or ".join(f"{format.name} ({', '.join(format.suffixes)})" for format in FORMATS)

@@ -1,0 +1,201 @@
+"""The table for the terminal: where the time went, by function.
+
+    Recorded 2.113 s in 1 thread, 3 greenlets: CPU 1.998 s, running 2.001 s, idle 0.100 s
+    Times in seconds; self is CPU time; sorted by self
+
+    calls   self    cpu  running  waiting  function
+        1  1.330  1.331    1.340    0.671  foo                  examples/foo_bar.py:12
+       20  0.001  0.001    0.001    0.671  sleep                gevent/hub.py:154
+
+cpu (elapsed on the wall clock), running, waiting and idle are inclusive. A hub's idle time has a column of
+its own, where there is any, and is in none of the others, so waiting for the world hides nothing. An exact
+zero is shown as "-". Names and places that do not fit lose their beginning.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, TextIO
+
+from greenletprofiler.profile import Profile
+from greenletprofiler.values import Clock, FunctionStats
+
+NARROWEST: Final = 60
+WIDTH_WHEN_PIPED: Final = 120
+ELLIPSIS: Final = ".."
+GAP: Final = "  "
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of time: its name, and how many nanoseconds it has."""
+
+    name: str
+    ns: int
+
+    def format(self, ns: int) -> str:
+        """Three decimals; "-" for an exact zero."""
+        return f"{ns / self.ns:,.3f}" if ns else "-"
+
+
+SECONDS: Final = Unit("seconds", 10**9)
+MILLISECONDS: Final = Unit("milliseconds", 10**6)
+
+
+def print_table(profile: Profile, file: TextIO, clock: Clock, limit: int | None, width: int | None) -> None:
+    """Writes the table: `limit` rows (None: all) of `width` columns (None: the terminal's)."""
+    columns = max(NARROWEST, _terminal_width(file) if width is None else width)
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    for line in table_lines(profile, clock, limit, columns):
+        file.write(line.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+
+
+def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -> Iterator[str]:
+    """The lines, none longer than `width`; sentences are wrapped."""
+    functions = sorted(profile.functions, key=lambda stats: _sort_key(stats, clock))
+    shown = functions if limit is None else functions[:limit]
+    unit = SECONDS if max(profile.recorded_ns, 1) >= SECONDS.ns else MILLISECONDS
+    yield from _wrapped(_summary(profile), width)
+    yield from _wrapped(_legend(shown, clock, unit), width)
+    yield ""
+    yield from _rows(shown, clock, unit, width, has_idle=profile.total.idle_ns > 0)
+    yield from _rest(functions[len(shown) :], clock, unit, width)
+    for warning in profile.warnings:
+        yield ""
+        yield from _wrapped(f"Warning: {warning}", width)
+
+
+def _sort_key(stats: FunctionStats, clock: Clock) -> tuple[int, int, str]:
+    return -stats.self.of_clock(clock), -stats.inclusive.of_clock(clock), stats.function.label
+
+
+def _summary(profile: Profile) -> str:
+    total = profile.total
+    times = {"CPU": total.cpu_ns, "running": total.running_ns, "idle": total.idle_ns}
+    parts = ", ".join(f"{name} {ns / 1e9:,.3f} s" for name, ns in times.items() if ns or name != "idle")
+    greenlets = len(profile.greenlets) + profile.counters.get("unrecorded_greenlets", 0)
+    return (
+        f"Recorded {profile.recorded_ns / 1e9:,.3f} s in {_count(len(profile.threads), 'thread')},"
+        f" {_count(greenlets, 'greenlet')}: {parts}"
+    )
+
+
+def _legend(shown: Iterable[FunctionStats], clock: Clock, unit: Unit) -> str:
+    self_time = "CPU time" if clock == "cpu" else "elapsed time (running + waiting)"
+    legend = f"Times in {unit.name}; self is {self_time}; sorted by self"
+    if any("/" in _calls(stats) for stats in shown):
+        legend += "; calls of recursive functions are all/outermost"
+    if any("+" in _calls(stats) for stats in shown):
+        legend += "; +n counts resumes of generators and coroutines"
+    return legend
+
+
+def _rows(
+    shown: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int, has_idle: bool
+) -> Iterator[str]:
+    headings = ["calls", "self", "cpu" if clock == "cpu" else "elapsed", "running", "waiting"]
+    headings += ["idle"] if has_idle else []
+    numbers = [_numbers(stats, clock, unit, has_idle) for stats in shown]
+    widths = [max(map(len, column)) for column in zip(headings, *numbers)]
+    left = [GAP.join(cell.rjust(size) for cell, size in zip(row, widths)) for row in (headings, *numbers)]
+    room = width - len(left[0]) - len(GAP)
+    places = _Places(sys.path)
+    texts = _names_and_places(
+        [(stats.function.label, places.short(stats.function.filename, stats.function.place)) for stats in shown],
+        room,
+    )
+    for row, text in zip(left, ("function", *texts)):
+        yield f"{row}{GAP}{text}".rstrip()
+
+
+def _numbers(stats: FunctionStats, clock: Clock, unit: Unit, has_idle: bool) -> list[str]:
+    inclusive = stats.inclusive
+    times = [stats.self.of_clock(clock), inclusive.of_clock(clock), inclusive.running_ns, inclusive.waiting_ns]
+    times += [inclusive.idle_ns] if has_idle else []
+    return [_calls(stats), *map(unit.format, times)]
+
+
+def _calls(stats: FunctionStats) -> str:
+    """12, 12/3 where 3 were outermost, 1+40 with 40 resumes."""
+    everything = stats.calls + stats.resumes
+    text = f"{stats.calls}+{stats.resumes}" if stats.resumes else str(stats.calls)
+    return text if everything == stats.primitive_calls else f"{text}/{stats.primitive_calls}"
+
+
+def _names_and_places(pairs: Sequence[tuple[str, str]], room: int) -> Iterator[str]:
+    """Two columns in `room` characters: names have what they need up to three fifths of it."""
+    longest_name = max((len(_printable(name)) for name, _ in pairs), default=0)
+    longest_place = max((len(_printable(place)) for _, place in pairs), default=0)
+    name_width = min(longest_name, max(room * 3 // 5, room - len(GAP) - longest_place))
+    for name, place in pairs:
+        if not place:
+            yield _shortened(_printable(name), room)
+            continue
+        fitting = _shortened(_printable(name), name_width).ljust(name_width)
+        yield f"{fitting}{GAP}{_shortened(_printable(place), room - name_width - len(GAP))}"
+
+
+def _rest(hidden: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int) -> Iterator[str]:
+    if hidden:
+        self_ns = sum(stats.self.of_clock(clock) for stats in hidden)
+        yield from _wrapped(
+            f"... and {_count(len(hidden), 'function')} more, with {self_ns / unit.ns:,.3f} {unit.name} of self"
+            " time together",
+            width,
+        )
+
+
+class _Places:
+    """Shortens file names to what tells them apart: from the folder on that modules come from."""
+
+    def __init__(self, search_path: Iterable[str]) -> None:
+        folders = {os.path.abspath(folder) for folder in search_path} | {os.getcwd()}
+        self._folders = sorted((os.path.join(folder, "") for folder in folders), key=len, reverse=True)
+
+    def short(self, filename: str, place: str) -> str:
+        """`place`, which may begin with `filename`, from that folder on."""
+        if filename:
+            for folder in self._folders:
+                if filename.startswith(folder):
+                    return place[len(folder) :]
+        return place
+
+
+def _terminal_width(file: TextIO) -> int:
+    """COLUMNS, or the terminal's that the file is, or enough for names where nobody measures."""
+    if "COLUMNS" in os.environ:
+        return shutil.get_terminal_size().columns
+    try:
+        return os.get_terminal_size(file.fileno()).columns
+    except (OSError, ValueError, AttributeError):
+        return WIDTH_WHEN_PIPED
+
+
+def _shortened(text: str, width: int) -> str:
+    """At most `width` characters, from the end of the text."""
+    return text if len(text) <= width else ELLIPSIS + text[len(text) - width + len(ELLIPSIS) :]
+
+
+def _printable(text: str) -> str:
+    """A name on one line."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = ""
+        line = f"{line} {word}" if line else word
+    yield line
+
+

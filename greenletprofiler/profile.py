@@ -1,0 +1,244 @@
+"""Profile: what was recorded, as a value that is apart from the profiler and never changes.
+
+    snapshot (plain dict)  ->  Profile.from_snapshot  ->  functions, edges, tree, threads, greenlets
+                                                      ->  print(), save()
+
+Times are in nanoseconds, defined in values.py; how functions and edges come from the tree, in folds.py.
+They are folded when first asked for, and kept.
+
+Invariant, exact to the nanosecond, for each thread: running + idle + own == lifetime; and over the whole
+profile: self times of functions and of the marks in the tree add up to `total`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, TextIO, TypeVar
+
+from greenletprofiler import folds
+from greenletprofiler.calltree import CallTree, TreeNode, distinct_functions, times_at, tree_from_snapshot
+from greenletprofiler.caveats import warnings_of
+from greenletprofiler.folds import Fold
+from greenletprofiler.values import (
+    Edge,
+    Function,
+    FunctionStats,
+    GreenletKind,
+    GreenletStats,
+    ThreadStats,
+    Times,
+    checked_clock,
+)
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Profile:
+    """A recording up to the moment of its snapshot.
+
+    clock: what stamped the events, "tsc" or "monotonic"; both clocks of a report come from one recording.
+    started_at_ns: of the first start, UTC, since the epoch; 0 if there was none.
+    started_monotonic_ns: the monotonic clock then.
+    recorded_ns: wall time between starts and stops.
+    builtins: whether functions written in C were recorded.
+    threads, greenlets: ThreadStats and GreenletStats, the latter of a limited number of greenlets.
+    counters: what happened while recording, by name; `warnings` says what of it matters.
+    """
+
+    clock: str
+    started_at_ns: int
+    started_monotonic_ns: int
+    recorded_ns: int
+    builtins: bool
+    threads: tuple[ThreadStats, ...]
+    greenlets: tuple[GreenletStats, ...]
+    counters: Mapping[str, int]
+    call_tree: CallTree
+
+    @classmethod
+    def from_snapshot(cls, raw: Mapping[str, Any]) -> Profile:
+        """The profile of what Recorder.snapshot() returned."""
+        functions, places = distinct_functions(raw["functions"])
+        tree, node_of = tree_from_snapshot(raw["nodes"], functions, places)
+        return cls(
+            clock=raw["clock"],
+            started_at_ns=raw["started_at_ns"],
+            started_monotonic_ns=raw["started_monotonic_ns"],
+            recorded_ns=raw["recorded_ns"],
+            builtins=raw["builtins"],
+            threads=tuple(_thread(record, tree, node_of) for record in raw["threads"]),
+            greenlets=tuple(_greenlet(record, functions, places) for record in raw["greenlets"]),
+            counters=MappingProxyType(dict(raw["counters"])),
+            call_tree=tree,
+        )
+
+    @property
+    def started_at(self) -> str:
+        """Of the first start, UTC, ISO 8601; "" if there was none."""
+        if self.started_at_ns == 0:
+            return ""
+        seconds, nanoseconds = divmod(self.started_at_ns, 10**9)
+        moment = datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=nanoseconds // 1000)
+        return moment.isoformat(timespec="microseconds")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences on what this profile lacks, and what that means for its numbers."""
+        return warnings_of(self.counters)
+
+    @property
+    def tree(self) -> TreeNode:
+        """The program; its children are the threads, theirs the greenlets' bases, then come functions."""
+        return TreeNode(self.call_tree, 0)
+
+    @property
+    def total(self) -> Times:
+        """Everything that was recorded, over all threads."""
+        return self.tree.inclusive
+
+    @cached_property
+    def functions(self) -> tuple[FunctionStats, ...]:
+        """Every function that has time or calls, with its callers and callees."""
+        callers: dict[Function, list[Edge]] = {}
+        callees: dict[Function, list[Edge]] = {}
+        for edge in self.edges:
+            callers.setdefault(edge.callee, []).append(edge)
+            callees.setdefault(edge.caller, []).append(edge)
+        return tuple(
+            FunctionStats(
+                function, sums.calls, sums.resumes, sums.primitive_calls, sums.self, sums.inclusive,
+                tuple(callers.get(function, ())), tuple(callees.get(function, ())),
+            )
+            for function, sums in zip(self._folded_functions, self._fold.groups)
+        )  # fmt: skip
+
+    @cached_property
+    def edges(self) -> tuple[Edge, ...]:
+        """Every pair of functions of which one called the other."""
+        functions = self._folded_functions
+        return tuple(
+            Edge(
+                functions[caller], functions[callee], sums.calls, sums.resumes, sums.primitive_calls,
+                sums.self, sums.inclusive,
+            )
+            for (caller, callee), sums in self._fold.edges.items()
+        )  # fmt: skip
+
+    @cached_property
+    def greenlet_kinds(self) -> tuple[GreenletKind, ...]:
+        """Greenlets by class and first function, the most CPU time first."""
+        counts = _count_greenlets(self.greenlets)
+        times = _kind_times(self.call_tree)
+        kinds = [
+            GreenletKind(*kind, *counts.get(kind, (0, 0, 0)), times.get(kind, Times()))
+            for kind in {**times, **counts}
+        ]
+        return tuple(sorted(kinds, key=lambda kind: kind.times.cpu_ns, reverse=True))
+
+    def fold(self, key: Callable[[Function], K | None]) -> tuple[tuple[K, ...], Fold]:
+        """Sums of the functions that share a key, for file formats that know functions by less than their
+        identity: keys, and the Fold whose groups are in the same order. Key None skips a function."""
+        groups, keys = self.groups(key)
+        return keys, folds.fold(self.call_tree, groups, len(keys))
+
+    def groups(self, key: Callable[[Function], K | None]) -> tuple[array[int], tuple[K, ...]]:
+        """For each function of the tree the index of its key, -1 for key None; and the keys."""
+        index: dict[K, int] = {}
+        groups = array("i")
+        for function in self.call_tree.functions:
+            name = key(function)
+            groups.append(folds.SKIPPED if name is None else index.setdefault(name, len(index)))
+        return groups, tuple(index)
+
+    def print(
+        self, file: TextIO | None = None, clock: str = "cpu", limit: int | None = 40, width: int | None = None
+    ) -> None:
+        """Writes a table of functions to `file` (standard output).
+
+        clock: "cpu" or "wall"; limit: of rows, None for all; width: of lines (the terminal's).
+        Raises ClockError for another clock.
+        """
+        from greenletprofiler.exporters.table import print_table
+
+        print_table(self, sys.stdout if file is None else file, checked_clock(clock), limit, width)
+
+    def save(self, path: str | os.PathLike[str], format: str | None = None, clock: str = "cpu") -> None:
+        """Writes the profile to a file that only its owner can read.
+
+        format: "callgrind" or "pstats"; by the file's name when not given.
+        clock: of formats that hold one ("pstats").
+        Raises FormatError, ClockError or OutputError; a file that was there is then still as it was.
+        """
+        from greenletprofiler import exporters
+
+        exporters.save(self, path, format, checked_clock(clock))
+
+    def __repr__(self) -> str:
+        return (
+            f"<Profile started_at={self.started_at!r} recorded_ns={self.recorded_ns}"
+            f" threads={len(self.threads)} nodes={len(self.call_tree)}>"
+        )
+
+    @cached_property
+    def _fold(self) -> Fold:
+        return folds.fold(self.call_tree, self._function_groups[0], len(self._folded_functions))
+
+    @cached_property
+    def _function_groups(self) -> tuple[array[int], tuple[Function, ...]]:
+        return self.groups(lambda function: function if function.is_function else None)
+
+    @property
+    def _folded_functions(self) -> Sequence[Function]:
+        return self._function_groups[1]
+
+
+def _thread(record: Sequence[Any], tree: CallTree, node_of: Sequence[int]) -> ThreadStats:
+    id_, ident, native_id, name, class_name, root, alive, lifetime_ns, own_ns, switches = record
+    times = times_at(tree.inclusive_times, node_of[root])
+    return ThreadStats(
+        id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, times
+    )
+
+
+def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequence[int]) -> GreenletStats:
+    id_, thread_id, class_, first, running_ns, cpu_ns, waiting_ns, idle_ns, switches, alive = record
+    return GreenletStats(
+        id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
+        alive, switches, Times(running_ns, cpu_ns, waiting_ns, idle_ns),
+    )  # fmt: skip
+
+
+KindKey = tuple[Function, "Function | None"]
+
+
+def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:
+    """(greenlets, alive, switches) of each kind."""
+    counts: dict[KindKey, tuple[int, int, int]] = {}
+    for greenlet in greenlets:
+        kind = greenlet.greenlet_class, greenlet.first_function
+        number, alive, switches = counts.get(kind, (0, 0, 0))
+        counts[kind] = number + 1, alive + greenlet.alive, switches + greenlet.switches
+    return counts
+
+
+def _kind_times(tree: CallTree) -> dict[KindKey, Times]:
+    """Self times of the greenlet bases, and of each subtree right below one."""
+    times: dict[KindKey, Times] = {}
+    for thread in TreeNode(tree, 0).children:
+        for base in (child for child in thread.children if child.function.kind == "greenlet"):
+            _add(times, (base.function, None), base.self)
+            for child in base.children:
+                _add(times, (base.function, child.function), child.inclusive)
+    return {kind: sums for kind, sums in times.items() if kind[1] is not None or sums != Times()}
+
+
+def _add(times: dict[KindKey, Times], kind: KindKey, more: Times) -> None:
+    times[kind] = times.get(kind, Times()) + more

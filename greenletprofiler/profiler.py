@@ -1,0 +1,147 @@
+"""The profiler: starts and stops a recording and hands out what it holds.
+
+    Profiler.start/stop  ->  _native.Recorder  ->  snapshot()  ->  Profile
+
+A Profiler adds up over its start/stop pairs. One can run at a time in an interpreter; the extension is the
+judge of that, so there is no state here that could disagree with it. Between the recorder's start and the
+program's own code there is nothing but returns: that time would be charged to the profiler.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable
+from types import TracebackType
+from typing import Final, ParamSpec, TypeVar
+
+from greenletprofiler import _native
+from greenletprofiler._unpatched import allocate_lock
+from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRunningError, ToolIdsTakenError
+from greenletprofiler.hubs import POLLS
+from greenletprofiler.profile import Profile
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Functions whose file name begins like this never show: the package, and the drop-in module beside it.
+HIDDEN: Final = (
+    os.path.join(os.path.dirname(os.path.abspath(__file__)), ""),
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "GreenletProfiler.py"),
+)
+
+#: Places in the call trees of one recording, some 100 bytes each. Past it, new paths are counted together.
+NODE_BUDGET: Final = 1_000_000
+
+
+def new_recorder(builtins: bool, threads: bool) -> _native.Recorder:
+    """A stopped recorder with this package's settings."""
+    return _native.Recorder(
+        builtins=builtins, threads=threads, hidden=HIDDEN, polls=POLLS, node_budget=NODE_BUDGET
+    )
+
+
+class Profiler:
+    """Records every call of Python functions, and of built-in ones, per greenlet and thread.
+
+    builtins: record calls of functions written in C too, gevent's compiled ones among them (Python 3.12+).
+    threads: record all threads, those that start later too; otherwise only the one that calls start().
+
+    Use it by start() and stop(), as a context manager, or as a decorator:
+
+        with Profiler() as profiler:
+            serve()
+        profiler.snapshot().print()
+    """
+
+    def __init__(self, builtins: bool = True, threads: bool = True) -> None:
+        self._recorder = new_recorder(builtins, threads)
+        self._decorated_calls = 0
+        self._decorated_calls_lock = allocate_lock()
+
+    @property
+    def running(self) -> bool:
+        """True between start() and stop()."""
+        return self._recorder.running
+
+    def start(self) -> None:
+        """Begins to record, or goes on: what was recorded before is kept.
+
+        Raises AlreadyRunningError if this or another profiler runs in this interpreter, and
+        ToolIdsTakenError if other tools hold all of its monitoring tool ids (Python 3.12+).
+        """
+        try:
+            self._recorder.start()
+        except _native.Busy:
+            raise AlreadyRunningError(self._why_busy()) from None
+        except _native.ToolIdsTaken:
+            raise ToolIdsTakenError(
+                "Other tools (profilers, debuggers, coverage) hold the monitoring tool ids 2, 3 and 4,"
+                " and this profiler needs one of them. Stop one of those tools first."
+            ) from None
+
+    def stop(self) -> None:
+        """Ends the recording for now. Raises NotRunningError if it is stopped."""
+        try:
+            self._recorder.stop()
+        except _native.NotRunning:
+            raise NotRunningError("This profiler is not running: call start() before stop().") from None
+
+    def snapshot(self) -> Profile:
+        """What was recorded up to now, while running or stopped. Later events do not change it."""
+        return Profile.from_snapshot(self._recorder.snapshot())
+
+    def __enter__(self) -> Profiler:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __call__(self, function: Callable[P, R]) -> Callable[P, R]:
+        """Decorates a function: it is recorded from its outermost call until its last open call ends.
+
+        Greenlets and threads may be in it at the same time. Raises DecorationError for generator and
+        coroutine functions, whose calls end before they run.
+        """
+        if not callable(function) or _runs_later(function):
+            raise DecorationError(
+                f"A profiler cannot decorate {function!r}: it decorates plain functions. Inside a generator"
+                " or coroutine use 'with profiler:'."
+            )
+
+        @functools.wraps(function)
+        def recorded(*args: P.args, **kwargs: P.kwargs) -> R:
+            self._enter_decorated()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._leave_decorated()
+
+        return recorded
+
+    def _enter_decorated(self) -> None:
+        with self._decorated_calls_lock:
+            if self._decorated_calls == 0:
+                self.start()
+            self._decorated_calls += 1
+
+    def _leave_decorated(self) -> None:
+        with self._decorated_calls_lock:
+            self._decorated_calls -= 1
+            if self._decorated_calls == 0:
+                self.stop()
+
+    def _why_busy(self) -> str:
+        if self.running:
+            return "This profiler is running already: call stop() before starting it again."
+        return "Another profiler is running in this interpreter, and one can run at a time: stop that one first."
+
+
+def _runs_later(function: Callable[..., object]) -> bool:
+    """True if a call of it only makes a generator or coroutine."""
+    kinds = (inspect.iscoroutinefunction, inspect.isgeneratorfunction, inspect.isasyncgenfunction)
+    return any(is_kind(function) for is_kind in kinds)

@@ -1,0 +1,8 @@
+"""What every test may ask for."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
