@@ -15,9 +15,15 @@ recorder_init(struct recorder *recorder, const struct memory *memory, const stru
     recorder->limits = *limits;
     recorder->next_thread_id = 1;
     recorder->next_greenlet_id = 1;
-    recorder->truncated = (struct function){.key = &recorder->truncated, .flags = FUNCTION_IS_TRUNCATED};
-    recorder->ended_function = (struct function){.key = &recorder->ended_function, .flags = FUNCTION_IS_BASE};
     return position_map_init(&recorder->greenlets, &recorder->memory);
+}
+
+void
+recorder_set_marks(struct recorder *recorder, const struct function *truncated,
+                   const struct function *ended_threads)
+{
+    recorder->truncated_borrowed = truncated;
+    recorder->ended_borrowed = ended_threads;
 }
 
 static void
@@ -117,19 +123,15 @@ struct node *
 recorder_truncated_child(struct recorder *recorder, struct thread *thread)
 {
     struct node *parent = thread->position->top->node;
-    struct node *node = parent;
     recorder->counters.truncated_calls++;
-    if ((parent->function->flags & FUNCTION_IS_TRUNCATED) == 0) {
-        node = tree_find(&thread->tree, parent, recorder->truncated.key);
-    }
-    if (node == NULL) {
-        node = add_node(recorder, thread, parent, &recorder->truncated, 2 * recorder->limits.nodes);
-    }
-    if (node == NULL) {
+    if ((parent->function->flags & FUNCTION_IS_TRUNCATED) != 0) {
         return parent;
     }
-    node->calls++;
-    return node;
+    struct node *node = tree_find(&thread->tree, parent, recorder->truncated_borrowed->key);
+    if (node == NULL) {
+        node = add_node(recorder, thread, parent, recorder->truncated_borrowed, 2 * recorder->limits.nodes);
+    }
+    return node != NULL ? node : thread->spill;
 }
 
 /* -- calls --------------------------------------------------------------------------------------- */
@@ -214,19 +216,42 @@ recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const vo
 }
 
 void
+recorder_unname_greenlet(struct recorder *recorder, struct position *position)
+{
+    if (position->greenlet != NULL) {
+        position_map_remove(&recorder->greenlets, position);
+        position->greenlet = NULL;
+    }
+}
+
+void
 recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
                        const struct function *greenlet_class)
 {
     struct position *position = thread->position;
-    if (position->greenlet != NULL) {
-        position_map_remove(&recorder->greenlets, position);
-    }
+    recorder_unname_greenlet(recorder, position);
     position->greenlet = greenlet;
     position_map_add(&recorder->greenlets, &recorder->memory, position);
     struct node *base = base_for(recorder, thread, greenlet_class);
     if (base != NULL && position->top == position->bottom) {
         position->bottom->node = base;
     }
+}
+
+struct greenlet_record
+recorder_record_of(const struct thread *thread, const struct position *position)
+{
+    return (struct greenlet_record){
+        .class_function = position->bottom->node->function,
+        .kind = position->kind,
+        .id = position->id,
+        .thread_id = thread->id,
+        .running_ticks = position->running_ticks,
+        .off_cpu_ticks = position->off_cpu_ticks,
+        .idle_ticks = position->idle_ticks,
+        .waiting_ticks = position->waiting_ticks,
+        .switches = position->switches,
+    };
 }
 
 static bool
@@ -255,26 +280,14 @@ record_ended_greenlet(struct recorder *recorder, const struct thread *thread,
         recorder->counters.unrecorded_greenlets++;
         return;
     }
-    recorder->ended_greenlets[recorder->ended_greenlet_count++] = (struct greenlet_record){
-        .class_function = position->bottom->node->function,
-        .kind = position->kind,
-        .id = position->id,
-        .thread_id = thread->id,
-        .running_ticks = position->running_ticks,
-        .off_cpu_ticks = position->off_cpu_ticks,
-        .idle_ticks = position->idle_ticks,
-        .waiting_ticks = position->waiting_ticks,
-        .switches = position->switches,
-    };
+    recorder->ended_greenlets[recorder->ended_greenlet_count++] = recorder_record_of(thread, position);
 }
 
 void
 recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position)
 {
     record_ended_greenlet(recorder, thread, position);
-    if (position->greenlet != NULL) {
-        position_map_remove(&recorder->greenlets, position);
-    }
+    recorder_unname_greenlet(recorder, position);
     unlink_position(thread, position);
     position_free(&recorder->memory, position);
 }
@@ -296,7 +309,9 @@ recorder_add_thread(struct recorder *recorder, const struct function *root,
     thread->cpu_clock = cpu_clock;
     thread->cpu_clock_is_shared = cpu_clock_is_shared;
     thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
-    if (thread->root == NULL || !recorder_resume_thread(recorder, thread, greenlet_class, now_ticks)) {
+    thread->spill = add_node(recorder, thread, thread->root, recorder->truncated_borrowed, SIZE_MAX);
+    if (thread->root == NULL || thread->spill == NULL ||
+        !recorder_resume_thread(recorder, thread, greenlet_class, now_ticks)) {
         recorder->node_count -= thread->tree.node_count;
         free_thread(recorder, thread);
         recorder->counters.unrecorded_threads++;
@@ -388,7 +403,7 @@ ended_threads(struct recorder *recorder)
         return NULL;
     }
     ended->clock = &recorder->clock;
-    ended->root = add_node(recorder, ended, NULL, &recorder->ended_function, SIZE_MAX);
+    ended->root = add_node(recorder, ended, NULL, recorder->ended_borrowed, SIZE_MAX);
     if (ended->root == NULL) {
         free_thread(recorder, ended);
         return NULL;

@@ -71,14 +71,19 @@ struct recorder {
     size_t ended_greenlet_capacity;
 
     size_t node_count; /* in all trees */
-    struct function truncated;
-    struct function ended_function; /* names the thread that ended ones are folded into */
+    const struct function *truncated_borrowed; /* stands for paths without room */
+    const struct function *ended_borrowed;     /* names the thread that ended ones are folded into */
 };
 
-/* False when there is no memory; then there is nothing to dispose of. `memory` and `clock` are copied. */
+/* False when there is no memory; then there is nothing to dispose of. `memory` and `clock` are copied.
+ * Before the first thread is added, recorder_set_marks() must have been called. */
 bool recorder_init(struct recorder *recorder, const struct memory *memory, const struct clock *clock,
                    const struct recorder_limits *limits);
 void recorder_dispose(struct recorder *recorder);
+
+/* The functions that stand for what is none; they outlive the recorder's use. */
+void recorder_set_marks(struct recorder *recorder, const struct function *truncated,
+                        const struct function *ended_threads);
 
 /* -- threads ------------------------------------------------------------------------------------- */
 
@@ -116,6 +121,12 @@ void recorder_name_greenlet(struct recorder *recorder, struct thread *thread, co
 /* The greenlet is over; it must not be the running one. */
 void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position);
 
+/* The greenlet is gone, though its position still stands: another one may live at its address. */
+void recorder_unname_greenlet(struct recorder *recorder, struct position *position);
+
+/* What there is to keep of a greenlet that lives. */
+struct greenlet_record recorder_record_of(const struct thread *thread, const struct position *position);
+
 /* Closes every open call of a position. */
 void recorder_clear_calls(struct position *position);
 
@@ -128,7 +139,7 @@ struct node *recorder_child(struct recorder *recorder, struct thread *thread,
 /* The same, where it exists. */
 struct node *recorder_find_child(struct thread *thread, const void *key);
 
-/* The [truncated] node below the top, or the top itself. Counts the call. */
+/* The [truncated] node below the top, or the thread's: there is always one. Counts what is truncated. */
 struct node *recorder_truncated_child(struct recorder *recorder, struct thread *thread);
 
 /* Cold half of recorder_leave(). */

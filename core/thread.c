@@ -155,7 +155,6 @@ thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks
 {
     thread_settle_slice(thread, now_ticks);
     thread->position->waiting_since_ticks = now_ticks;
-    thread_wait_until(target, now_ticks);
     target->switches++;
     thread->position = target;
     thread->switches++;

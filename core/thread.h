@@ -26,6 +26,7 @@ struct thread {
 
     struct tree tree;
     struct node *root;
+    struct node *spill; /* [truncated] below the root: for calls that found no room anywhere else */
 
     struct clock *clock;
     clock_of_thread cpu_clock;
@@ -76,7 +77,8 @@ void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t no
 /* Charges the profiler with the time since the last charge. */
 void thread_charge_own(struct thread *thread, uint64_t now_ticks);
 
-/* The running greenlet is `target` from now on. Everything up to now must have been charged. */
+/* The running greenlet is `target` from now on. Everything up to now must have been charged. The wait
+ * that is over is not charged yet: thread_wait_until() does that, once the target's open calls are known. */
 void thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks);
 
 /* Charges a waiting position with its wait up to now. */

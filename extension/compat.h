@@ -1,0 +1,235 @@
+/* compat.h -- what differs between versions of CPython, behind one set of names.
+ *
+ * The only place, beside the two event sources, that asks for the version. Internal structures of the
+ * interpreter are read here and nowhere else, and never written:
+ *      a frame's identity, its caller and its code object          (to match leaves, to seed stacks)
+ *      a code object's extra slots                                  (to tell code objects apart cheaply)
+ * Both are checked when the module is loaded (compat_check() in module.c). */
+#ifndef GP_COMPAT_H
+#define GP_COMPAT_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <structmember.h>
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#if PY_VERSION_HEX >= 0x030B0000
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wconversion"
+#pragma GCC diagnostic ignored "-Wshadow"
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#pragma GCC diagnostic ignored "-Wsign-compare"
+#define Py_BUILD_CORE 1
+#include <internal/pycore_frame.h>
+#if PY_VERSION_HEX >= 0x030E0000
+#include <internal/pycore_interpframe.h>
+#endif
+#undef Py_BUILD_CORE
+#pragma GCC diagnostic pop
+typedef _PyInterpreterFrame compat_frame;
+#else
+#include <frameobject.h>
+typedef PyFrameObject compat_frame;
+#endif
+
+#define COMPAT_HAS_MONITORING (PY_VERSION_HEX >= 0x030C0000)
+
+/* -- thread states ------------------------------------------------------------------------------- */
+
+/* Borrowed. The caller holds the GIL, so there is one. */
+static inline PyThreadState *
+compat_thread_state(void)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return PyThreadState_GetUnchecked();
+#else
+    return _PyThreadState_UncheckedGet();
+#endif
+}
+
+static inline uint64_t
+compat_thread_state_id(const PyThreadState *tstate)
+{
+    return tstate->id;
+}
+
+static inline uint64_t
+compat_native_thread_id(const PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return tstate->native_thread_id;
+#else
+    (void)tstate;
+    return 0;
+#endif
+}
+
+/* -- frames -------------------------------------------------------------------------------------- */
+
+/* The frame that runs on this thread; NULL when it runs no Python code. */
+static inline compat_frame *
+compat_current_frame(const PyThreadState *tstate)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    return tstate->current_frame;
+#elif PY_VERSION_HEX >= 0x030B0000
+    return tstate->cframe->current_frame;
+#else
+    return tstate->frame;
+#endif
+}
+
+/* A frame that a tracer of 3.10 and 3.11 is handed. */
+static inline compat_frame *
+compat_frame_of_object(PyFrameObject *object)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return object->f_frame;
+#else
+    return object;
+#endif
+}
+
+/* Borrowed; NULL for a frame that is no function's: the interpreter's own, or one still being made. */
+static inline PyCodeObject *
+compat_frame_code(compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    if (frame->owner >= FRAME_OWNED_BY_INTERPRETER || _PyFrame_IsIncomplete(frame)) {
+        return NULL;
+    }
+    return _PyFrame_GetCode(frame);
+#elif PY_VERSION_HEX >= 0x030C0000
+    if (frame->owner == FRAME_OWNED_BY_CSTACK || _PyFrame_IsIncomplete(frame)) {
+        return NULL;
+    }
+#if PY_VERSION_HEX >= 0x030D0000
+    return _PyFrame_GetCode(frame);
+#else
+    return frame->f_code;
+#endif
+#elif PY_VERSION_HEX >= 0x030B0000
+    return _PyFrame_IsIncomplete(frame) ? NULL : frame->f_code;
+#else
+    return frame->f_code;
+#endif
+}
+
+static inline compat_frame *
+compat_frame_previous(compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return frame->previous;
+#else
+    return frame->f_back;
+#endif
+}
+
+/* Borrowed; the first argument or local of a running frame, NULL where there is none. */
+static inline PyObject *
+compat_frame_first_local(compat_frame *frame)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    return PyStackRef_AsPyObjectBorrow(frame->localsplus[0]);
+#elif PY_VERSION_HEX >= 0x030B0000
+    return frame->localsplus[0];
+#else
+    return frame->f_localsplus[0];
+#endif
+}
+
+/* -- code objects -------------------------------------------------------------------------------- */
+
+/* How the interpreter lays out a code object's extra slots. */
+struct compat_code_extra {
+    Py_ssize_t size;
+    void *slots[1];
+};
+
+static inline void *
+compat_code_extra_get(const PyCodeObject *code, Py_ssize_t slot)
+{
+    const struct compat_code_extra *extra = (const struct compat_code_extra *)code->co_extra;
+    return extra != NULL && slot < extra->size ? extra->slots[slot] : NULL;
+}
+
+static inline Py_ssize_t
+compat_code_extra_request(void)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyUnstable_Eval_RequestCodeExtraIndex(NULL);
+#else
+    return _PyEval_RequestCodeExtraIndex(NULL);
+#endif
+}
+
+/* -1 and an exception when there is no memory. */
+static inline int
+compat_code_extra_set(PyCodeObject *code, Py_ssize_t slot, void *value)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyUnstable_Code_SetExtra((PyObject *)code, slot, value);
+#else
+    return _PyCode_SetExtra((PyObject *)code, slot, value);
+#endif
+}
+
+/* The bytes that tell two code objects of one name and line apart: where each instruction comes from. */
+static inline PyObject *
+compat_code_positions_borrowed(const PyCodeObject *code)
+{
+    return code->co_linetable;
+}
+
+/* Borrowed. Before 3.11 code objects do not know their qualified name; the function that runs does, and
+ * it is looked for among the caller's names: see functions.c. */
+static inline PyObject *
+compat_code_qualname(const PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    return code->co_qualname;
+#else
+    (void)code;
+    return NULL;
+#endif
+}
+
+/* Borrowed; NULL where it is of no use. */
+static inline PyObject *
+compat_frame_globals(compat_frame *frame)
+{
+    return frame->f_globals;
+}
+
+/* Whether a generator or coroutine enters anew: not for the first time. 3.10 and 3.11 only, where the
+ * events do not say. */
+#if !COMPAT_HAS_MONITORING
+static inline bool
+compat_frame_was_started(PyFrameObject *object)
+{
+#if PY_VERSION_HEX >= 0x030B0000
+    const compat_frame *frame = object->f_frame;
+    return _PyInterpreterFrame_LASTI(frame) > frame->f_code->_co_firsttraceable;
+#else
+    return object->f_lasti >= 0;
+#endif
+}
+#endif
+
+/* -- types --------------------------------------------------------------------------------------- */
+
+/* A new reference to the names of a type; NULL without an exception where it has none. */
+static inline PyObject *
+compat_type_dict_owned(PyTypeObject *type)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    return PyType_GetDict(type);
+#else
+    Py_XINCREF(type->tp_dict);
+    return type->tp_dict;
+#endif
+}
+
+#endif

@@ -1,0 +1,740 @@
+/* functions.c -- the table of functions, and how each kind gets its name. All of it is cold. */
+#include "functions.h"
+
+#include "module.h"
+
+#include <string.h>
+
+#define FIRST_BUCKETS ((size_t)256)
+#define FIRST_RECORDS ((size_t)64)
+#define MOST_FUNCTIONS ((size_t)200000)
+#define HASH_START UINT64_C(0xCBF29CE484222325)
+#define HASH_PRIME UINT64_C(0x100000001B3)
+
+/* -- the table ----------------------------------------------------------------------------------- */
+
+int
+functions_init(struct functions *functions, struct memory *memory, struct module_state *state)
+{
+    *functions = (struct functions){.memory = memory, .state = state, .bucket_count = FIRST_BUCKETS};
+    functions->by_key = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
+    functions->by_identity = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
+    functions->types_owned = PyList_New(0);
+    if (functions->by_key == NULL || functions->by_identity == NULL) {
+        PyErr_NoMemory();
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+static void
+free_texts(struct memory *memory, struct text *texts, size_t count)
+{
+    for (size_t index = 0; index < count; index++) {
+        text_free(memory, &texts[index]);
+    }
+    memory_free(memory, texts, count * sizeof *texts);
+}
+
+static void
+free_record(struct memory *memory, struct function_record *record)
+{
+    text_free(memory, &record->name);
+    text_free(memory, &record->owner);
+    text_free(memory, &record->filename);
+    memory_free(memory, record, sizeof *record);
+}
+
+void
+functions_dispose(struct functions *functions)
+{
+    struct memory *memory = functions->memory;
+    for (size_t index = 0; index < functions->count; index++) {
+        free_record(memory, functions->records[index]);
+    }
+    size_t buckets_size = functions->bucket_count * sizeof(struct function_record *);
+    memory_free(memory, functions->records, functions->capacity * sizeof *functions->records);
+    memory_free(memory, functions->by_key, buckets_size);
+    memory_free(memory, functions->by_identity, buckets_size);
+    free_texts(memory, functions->rules.hidden, functions->rules.hidden_count);
+    free_texts(memory, functions->rules.polls, functions->rules.polls_count);
+    Py_CLEAR(functions->types_owned);
+    *functions = (struct functions){.memory = memory};
+}
+
+int
+functions_traverse(const struct functions *functions, visitproc visit, void *arg)
+{
+    Py_VISIT(functions->types_owned);
+    return 0;
+}
+
+static struct function_record **
+key_bucket(const struct functions *functions, const void *key)
+{
+    uint64_t mixed = (uint64_t)(uintptr_t)key * UINT64_C(0x9E3779B97F4A7C15);
+    return &functions->by_key[(size_t)(mixed >> 20) & (functions->bucket_count - 1)];
+}
+
+static struct function_record **
+identity_bucket(const struct functions *functions, uint64_t identity)
+{
+    return &functions->by_identity[(size_t)identity & (functions->bucket_count - 1)];
+}
+
+static struct function_record *
+find_by_key(const struct functions *functions, const void *key)
+{
+    struct function_record *record = *key_bucket(functions, key);
+    while (record != NULL && record->function.key != key) {
+        record = record->next_by_key;
+    }
+    return record;
+}
+
+static struct function_record *
+find_by_identity(const struct functions *functions, uint64_t identity)
+{
+    struct function_record *record = *identity_bucket(functions, identity);
+    while (record != NULL && record->identity != identity) {
+        record = record->next_by_identity;
+    }
+    return record;
+}
+
+static void
+link_record(struct functions *functions, struct function_record *record)
+{
+    struct function_record **bucket = key_bucket(functions, record->function.key);
+    record->next_by_key = *bucket;
+    *bucket = record;
+    bucket = identity_bucket(functions, record->identity);
+    record->next_by_identity = *bucket;
+    *bucket = record;
+}
+
+/* Twice the buckets. Without memory for them the chains grow instead. */
+static void
+grow_buckets(struct functions *functions)
+{
+    size_t old_size = functions->bucket_count * sizeof(struct function_record *);
+    struct function_record **by_key = memory_get(functions->memory, old_size * 2);
+    struct function_record **by_identity = memory_get(functions->memory, old_size * 2);
+    if (by_key == NULL || by_identity == NULL) {
+        memory_free(functions->memory, by_key, old_size * 2);
+        memory_free(functions->memory, by_identity, old_size * 2);
+        return;
+    }
+    memory_free(functions->memory, functions->by_key, old_size);
+    memory_free(functions->memory, functions->by_identity, old_size);
+    functions->by_key = by_key;
+    functions->by_identity = by_identity;
+    functions->bucket_count *= 2;
+    for (size_t index = 0; index < functions->count; index++) {
+        link_record(functions, functions->records[index]);
+    }
+}
+
+static bool
+make_room(struct functions *functions)
+{
+    if (functions->count >= MOST_FUNCTIONS) {
+        return false;
+    }
+    if (functions->count < functions->capacity) {
+        return true;
+    }
+    size_t grown = functions->capacity == 0 ? FIRST_RECORDS : functions->capacity * 2;
+    struct function_record **records =
+        memory_resize(functions->memory, functions->records, functions->capacity * sizeof *records,
+                      grown * sizeof *records);
+    if (records == NULL) {
+        return false;
+    }
+    functions->records = records;
+    functions->capacity = grown;
+    return true;
+}
+
+/* What a function is called, before it has a record. The texts are borrowed. */
+struct description {
+    enum function_kind kind;
+    uint32_t flags;
+    struct text name;
+    struct text owner;
+    struct text filename;
+    int line;
+    uint64_t identity;
+};
+
+static bool
+copy_texts(struct memory *memory, struct function_record *record, const struct description *description)
+{
+    return text_copy(memory, &record->name, &description->name) &&
+           text_copy(memory, &record->owner, &description->owner) &&
+           text_copy(memory, &record->filename, &description->filename);
+}
+
+/* Key NULL: the record's own address is its key. */
+static const struct function *
+add_function(struct functions *functions, const void *key, const struct description *description)
+{
+    struct function_record *record =
+        make_room(functions) ? memory_get(functions->memory, sizeof *record) : NULL;
+    if (record == NULL) {
+        return NULL;
+    }
+    if (!copy_texts(functions->memory, record, description)) {
+        free_record(functions->memory, record);
+        return NULL;
+    }
+    record->kind = description->kind;
+    record->line = description->line;
+    record->identity = description->identity;
+    record->function.key = key != NULL ? key : record;
+    record->function.flags = description->flags;
+    record->function.index = (uint32_t)functions->count;
+    if (functions->count >= functions->bucket_count) {
+        grow_buckets(functions);
+    }
+    functions->records[functions->count++] = record;
+    link_record(functions, record);
+    return &record->function;
+}
+
+/* -- identity ------------------------------------------------------------------------------------ */
+
+static struct text
+text_borrowed(PyObject *str)
+{
+    return (struct text){
+        .data = PyUnicode_DATA(str),
+        .length = (size_t)PyUnicode_GET_LENGTH(str),
+        .unit = (int)PyUnicode_KIND(str),
+    };
+}
+
+static uint64_t
+hash_bytes(uint64_t hash, const void *bytes, size_t length)
+{
+    const unsigned char *byte = bytes;
+    for (size_t index = 0; index < length; index++) {
+        hash = (hash ^ byte[index]) * HASH_PRIME;
+    }
+    return (hash ^ length) * HASH_PRIME;
+}
+
+static uint64_t
+hash_text(uint64_t hash, const struct text *text)
+{
+    return hash_bytes(hash, text->data, text->length * (size_t)(text->unit == 0 ? 1 : text->unit));
+}
+
+static uint64_t
+hash_description(const struct description *description)
+{
+    uint64_t hash = hash_bytes(HASH_START, &description->kind, sizeof description->kind);
+    hash = hash_text(hash, &description->name);
+    hash = hash_text(hash, &description->owner);
+    hash = hash_text(hash, &description->filename);
+    return hash_bytes(hash, &description->line, sizeof description->line);
+}
+
+/* -- rules --------------------------------------------------------------------------------------- */
+
+static int
+copy_rule(struct functions *functions, struct text *text, PyObject *str)
+{
+    if (!PyUnicode_Check(str)) {
+        PyErr_Format(PyExc_TypeError, "hidden and polls hold str, not %.100s", Py_TYPE(str)->tp_name);
+        return -1;
+    }
+    if (!text_copy_str(functions->memory, text, str)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    return 0;
+}
+
+static int
+set_hidden(struct functions *functions, PyObject *hidden)
+{
+    size_t count = (size_t)PyTuple_GET_SIZE(hidden);
+    functions->rules.hidden = memory_get(functions->memory, count * sizeof(struct text));
+    functions->rules.hidden_count = functions->rules.hidden != NULL ? count : 0;
+    for (size_t index = 0; index < functions->rules.hidden_count; index++) {
+        PyObject *str = PyTuple_GET_ITEM(hidden, (Py_ssize_t)index);
+        if (copy_rule(functions, &functions->rules.hidden[index], str) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int
+set_polls(struct functions *functions, PyObject *polls)
+{
+    size_t count = 2 * (size_t)PyTuple_GET_SIZE(polls);
+    functions->rules.polls = memory_get(functions->memory, count * sizeof(struct text));
+    functions->rules.polls_count = functions->rules.polls != NULL ? count : 0;
+    for (size_t index = 0; index < functions->rules.polls_count; index++) {
+        PyObject *pair = PyTuple_GET_ITEM(polls, (Py_ssize_t)(index / 2));
+        if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
+            PyErr_SetString(PyExc_TypeError, "polls holds pairs: the end of a file name, a function's name");
+            return -1;
+        }
+        PyObject *str = PyTuple_GET_ITEM(pair, (Py_ssize_t)(index % 2));
+        if (copy_rule(functions, &functions->rules.polls[index], str) < 0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+int
+functions_set_rules(struct functions *functions, PyObject *hidden, PyObject *polls)
+{
+    return set_hidden(functions, hidden) < 0 || set_polls(functions, polls) < 0 ? -1 : 0;
+}
+
+static bool
+text_has_at(const struct text *text, size_t offset, const struct text *part)
+{
+    size_t unit = (size_t)text->unit;
+    return text->unit == part->unit && offset + part->length <= text->length &&
+           memcmp((const char *)text->data + offset * unit, part->data, part->length * unit) == 0;
+}
+
+static bool
+text_starts_with(const struct text *text, const struct text *prefix)
+{
+    return text_has_at(text, 0, prefix);
+}
+
+static bool
+text_ends_with(const struct text *text, const struct text *suffix)
+{
+    return suffix->length <= text->length && text_has_at(text, text->length - suffix->length, suffix);
+}
+
+static bool
+text_equals(const struct text *text, const struct text *other)
+{
+    return text->length == other->length && text_has_at(text, 0, other);
+}
+
+static uint32_t
+flags_of_code(const struct function_rules *rules, const struct text *filename, const struct text *name)
+{
+    uint32_t flags = 0;
+    for (size_t index = 0; index < rules->hidden_count; index++) {
+        if (text_starts_with(filename, &rules->hidden[index])) {
+            flags |= FUNCTION_IS_HIDDEN;
+        }
+    }
+    for (size_t index = 0; index < rules->polls_count; index += 2) {
+        if (text_ends_with(filename, &rules->polls[index]) && text_equals(name, &rules->polls[index + 1])) {
+            flags |= FUNCTION_POLLS;
+        }
+    }
+    return flags;
+}
+
+/* -- Python code --------------------------------------------------------------------------------- */
+
+#if PY_VERSION_HEX < 0x030B0000
+/* 3.10's code objects do not know their qualified names. The function that runs this code does: it is
+ * looked for among the globals and, for a method, in the classes of the first argument. */
+static PyObject *
+qualname_if_function_of(PyObject *names, const PyCodeObject *code)
+{
+    PyObject *found = names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, code->co_name) : NULL;
+    if (found != NULL && PyFunction_Check(found) && PyFunction_GET_CODE(found) == (const PyObject *)code) {
+        return ((PyFunctionObject *)found)->func_qualname;
+    }
+    return NULL;
+}
+
+static PyObject *
+qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
+{
+    PyObject *qualname = qualname_if_function_of(compat_frame_globals(frame), code);
+    PyObject *self = code->co_argcount > 0 ? compat_frame_first_local(frame) : NULL;
+    if (qualname != NULL || self == NULL) {
+        return qualname;
+    }
+    PyTypeObject *type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t index = 0; mro != NULL && qualname == NULL && index < PyTuple_GET_SIZE(mro); index++) {
+        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, index);
+        qualname = qualname_if_function_of(base->tp_dict, code);
+    }
+    return qualname;
+}
+#else
+static PyObject *
+qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
+{
+    (void)frame;
+    return compat_code_qualname(code);
+}
+#endif
+
+static uint64_t
+identity_of_code(const struct description *description, PyCodeObject *code)
+{
+    uint64_t hash = hash_description(description);
+    PyObject *positions = compat_code_positions_borrowed(code);
+    return hash_bytes(hash, PyBytes_AS_STRING(positions), (size_t)PyBytes_GET_SIZE(positions));
+}
+
+static struct description
+describe_code(const struct functions *functions, PyCodeObject *code, compat_frame *frame)
+{
+    PyObject *qualname = frame != NULL ? qualname_borrowed(code, frame) : compat_code_qualname(code);
+    struct text name = text_borrowed(code->co_name);
+    struct description description = {
+        .kind = KIND_PYTHON,
+        .name = qualname != NULL ? text_borrowed(qualname) : name,
+        .filename = text_borrowed(code->co_filename),
+        .line = code->co_firstlineno,
+    };
+    description.flags = flags_of_code(&functions->rules, &description.filename, &name);
+    description.identity = identity_of_code(&description, code);
+    return description;
+}
+
+/* Writes the key into the code object; without memory for that it stays unknown, and says so to nobody:
+ * the call is counted as truncated. */
+static bool
+write_code_key(const struct module_state *state, PyCodeObject *code, const void *key)
+{
+    union {
+        const void *in;
+        void *out;
+    } unshared = {.in = key};
+    if (compat_code_extra_set(code, state->code_slot, unshared.out) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    return true;
+}
+
+static const void *
+next_code_key(struct module_state *state)
+{
+    state->next_code_key += 2;
+    return (const void *)(uintptr_t)state->next_code_key;
+}
+
+const struct function *
+functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame *frame)
+{
+    const void *key = code_key(code, functions->state->code_slot);
+    struct function_record *record = key != NULL ? find_by_key(functions, key) : NULL;
+    if (record != NULL) {
+        return &record->function;
+    }
+    struct description description = describe_code(functions, code, frame);
+    record = key == NULL ? find_by_identity(functions, description.identity) : NULL;
+    if (record != NULL) {
+        return write_code_key(functions->state, code, record->function.key) ? &record->function : NULL;
+    }
+    if (key == NULL) {
+        key = next_code_key(functions->state);
+        if (!write_code_key(functions->state, code, key)) {
+            return NULL;
+        }
+    }
+    return add_function(functions, key, &description);
+}
+
+/* -- callables of C ------------------------------------------------------------------------------ */
+
+static bool
+is_cython_function(const PyTypeObject *type)
+{
+    const char *name = strrchr(type->tp_name, '.');
+    return name != NULL && strcmp(name, ".cython_function_or_method") == 0 &&
+           type->tp_basicsize >= (Py_ssize_t)sizeof(PyCFunctionObject) &&
+           type->tp_vectorcall_offset == (Py_ssize_t)offsetof(PyCFunctionObject, vectorcall);
+}
+
+static bool
+is_c_type(const PyTypeObject *type)
+{
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) {
+        return true;
+    }
+    return ((const PyHeapTypeObject *)type)->ht_module != NULL;
+}
+
+static const void *
+key_of_type_call(const struct module_state *state, const PyTypeObject *type)
+{
+    bool runs_python = Py_TYPE(type)->tp_call != PyType_Type.tp_call || type->tp_init == state->slot_init ||
+                       type->tp_new == state->slot_new;
+    return runs_python || !is_c_type(type) ? NULL : type;
+}
+
+/* A Python class that inherits a C call goes by the C class that it inherits it from. */
+static const PyTypeObject *
+type_that_is_called(const PyTypeObject *type)
+{
+    while (!is_c_type(type) && type->tp_base != NULL) {
+        type = type->tp_base;
+    }
+    return type;
+}
+
+/* What is behind a bound slot of a C type (`x.__len__`): laid out so since Python 2.2. */
+struct method_wrapper {
+    PyObject ob_base;
+    PyObject *descriptor_borrowed;
+};
+
+static PyObject *
+unwrap(const struct module_state *state, PyObject *callable)
+{
+    if (Py_IS_TYPE(callable, state->method_wrapper_borrowed)) {
+        return ((struct method_wrapper *)callable)->descriptor_borrowed;
+    }
+    while (Py_IS_TYPE(callable, &PyMethod_Type)) {
+        callable = PyMethod_GET_FUNCTION(callable);
+    }
+    return callable;
+}
+
+/* All C types share one PyMethodDef for `__new__`: it is keyed by a place inside its type. */
+static const void *
+key_of_new(const PyCFunctionObject *function)
+{
+    const PyTypeObject *type = (const PyTypeObject *)function->m_self;
+    return is_c_type(type) ? (const char *)type + 1 : NULL;
+}
+
+const void *
+callable_key_unusual(struct module_state *state, PyObject *callable)
+{
+    callable = unwrap(state, callable);
+    PyTypeObject *type = Py_TYPE(callable);
+    if (type == &PyFunction_Type || type == &PyStaticMethod_Type || type->tp_call == state->slot_call) {
+        return NULL;
+    }
+    if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable) || is_cython_function(type)) {
+        const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
+        return method == state->type_new_method ? key_of_new((PyCFunctionObject *)callable) : method;
+    }
+    if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type) {
+        return ((PyMethodDescrObject *)callable)->d_method;
+    }
+    if (type == &PyWrapperDescr_Type) {
+        return callable;
+    }
+    if (PyType_Check(callable)) {
+        return key_of_type_call(state, (PyTypeObject *)callable);
+    }
+    return type_that_is_called(type);
+}
+
+/* `gevent.event.Event` -> owner `gevent.event`, name `Event`; a name without a dot is of `builtins`. */
+static void
+describe_type_name(struct description *description, const PyTypeObject *type)
+{
+    const char *dot = strrchr(type->tp_name, '.');
+    description->name = text_of_c_string(dot != NULL ? dot + 1 : type->tp_name);
+    description->owner = text_of_c_string(dot != NULL ? type->tp_name : "builtins");
+    if (dot != NULL) {
+        description->owner.length = (size_t)(dot - type->tp_name);
+    }
+}
+
+/* The type among whose methods this one stands, or NULL. */
+static const PyTypeObject *
+type_that_defines(const PyTypeObject *type, const PyMethodDef *method)
+{
+    PyObject *mro = type->tp_mro;
+    for (Py_ssize_t index = 0; mro != NULL && index < PyTuple_GET_SIZE(mro); index++) {
+        const PyTypeObject *base = (const PyTypeObject *)PyTuple_GET_ITEM(mro, index);
+        for (const PyMethodDef *each = base->tp_methods; each != NULL && each->ml_name != NULL; each++) {
+            if (each == method) {
+                return base;
+            }
+        }
+    }
+    return NULL;
+}
+
+static void
+describe_module_function(struct description *description, PyCFunctionObject *function)
+{
+    PyObject *module = function->m_module;
+    description->kind = KIND_FUNCTION;
+    if (module != NULL && PyUnicode_Check(module)) {
+        description->owner = text_borrowed(module);
+    }
+}
+
+static void
+describe_c_function(struct description *description, PyCFunctionObject *function)
+{
+    PyObject *self = function->m_self;
+    const PyTypeObject *owner = NULL;
+    description->name = text_of_c_string(function->m_ml->ml_name);
+    if (self != NULL && PyType_Check(self) && strcmp(function->m_ml->ml_name, "__new__") == 0) {
+        owner = (const PyTypeObject *)self;
+        description->kind = KIND_METHOD;
+    } else if (self != NULL && !PyModule_Check(self)) {
+        bool of_class = PyType_Check(self) && (function->m_ml->ml_flags & METH_CLASS) != 0;
+        owner = type_that_defines(of_class ? (PyTypeObject *)self : Py_TYPE(self), function->m_ml);
+        description->kind = of_class ? KIND_CLASSMETHOD : KIND_METHOD;
+    }
+    if (owner != NULL) {
+        description->owner = text_of_c_string(owner->tp_name);
+    } else {
+        describe_module_function(description, function);
+    }
+}
+
+static void
+describe_descriptor(struct description *description, PyObject *descriptor)
+{
+    description->kind = Py_IS_TYPE(descriptor, &PyMethodDescr_Type)        ? KIND_METHOD
+                        : Py_IS_TYPE(descriptor, &PyClassMethodDescr_Type) ? KIND_CLASSMETHOD
+                                                                           : KIND_SLOT;
+    description->name = text_borrowed(PyDescr_NAME(descriptor));
+    description->owner = text_of_c_string(PyDescr_TYPE(descriptor)->tp_name);
+}
+
+/* Cython's functions answer for their names like Python's; asking makes no new object. */
+static void
+describe_cython_function(struct description *description, PyObject *function)
+{
+    PyObject *qualname = PyObject_GetAttrString(function, "__qualname__");
+    PyObject *module = PyObject_GetAttrString(function, "__module__");
+    description->kind = KIND_CYTHON;
+    description->name = text_of_c_string(((PyCFunctionObject *)function)->m_ml->ml_name);
+    if (qualname != NULL && PyUnicode_Check(qualname)) {
+        description->name = text_borrowed(qualname);
+    }
+    if (module != NULL && PyUnicode_Check(module)) {
+        description->owner = text_borrowed(module);
+    }
+    PyErr_Clear();
+    Py_XDECREF(qualname); /* the function goes on holding both */
+    Py_XDECREF(module);
+}
+
+static void
+describe_callable(struct description *description, PyObject *callable)
+{
+    PyTypeObject *type = Py_TYPE(callable);
+    if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable)) {
+        describe_c_function(description, (PyCFunctionObject *)callable);
+    } else if (is_cython_function(type)) {
+        describe_cython_function(description, callable);
+    } else if (type == &PyMethodDescr_Type || type == &PyClassMethodDescr_Type ||
+               type == &PyWrapperDescr_Type) {
+        describe_descriptor(description, callable);
+    } else if (PyType_Check(callable)) {
+        description->kind = KIND_TYPE;
+        describe_type_name(description, (PyTypeObject *)callable);
+    } else {
+        description->kind = KIND_CALLABLE;
+        describe_type_name(description, type_that_is_called(type));
+    }
+}
+
+/* A key that is an object's address must stay that object's. Heap types of C live as long as their
+ * module, and slot wrappers as long as their type; this makes sure. */
+static bool
+keep_alive(const struct functions *functions, PyObject *callable, const void *key)
+{
+    PyObject *keyed = PyCFunction_CheckExact(callable) ? PyCFunction_GET_SELF(callable) : callable;
+    const char *address = (const char *)keyed;
+    if (keyed == NULL || (key != address && key != address + 1)) {
+        return true;
+    }
+    if (PyList_Append(functions->types_owned, keyed) < 0) {
+        PyErr_Clear();
+        return false;
+    }
+    return true;
+}
+
+const struct function *
+functions_of_callable(struct functions *functions, const void *key, PyObject *callable)
+{
+    struct function_record *record = find_by_key(functions, key);
+    if (record != NULL) {
+        return &record->function;
+    }
+    struct description description = {.flags = FUNCTION_IS_C};
+    callable = unwrap(functions->state, callable);
+    describe_callable(&description, callable);
+    description.identity = hash_description(&description);
+    if (!keep_alive(functions, callable, key)) {
+        return NULL;
+    }
+    return add_function(functions, key, &description);
+}
+
+/* -- bases --------------------------------------------------------------------------------------- */
+
+static const struct function *
+find_or_add_base(struct functions *functions, struct description *description)
+{
+    description->identity = hash_description(description);
+    struct function_record *record = find_by_identity(functions, description->identity);
+    return record != NULL ? &record->function : add_function(functions, NULL, description);
+}
+
+static void
+describe_python_class(const struct functions *functions, struct description *description,
+                      PyTypeObject *type, PyObject *names)
+{
+    PyObject *module = PyDict_GetItemWithError(names, functions->state->module_name_owned);
+    description->name = text_borrowed(((PyHeapTypeObject *)type)->ht_qualname);
+    description->owner = (struct text){0};
+    if (module != NULL && PyUnicode_Check(module)) {
+        description->owner = text_borrowed(module);
+    }
+}
+
+const struct function *
+functions_of_greenlet_class(struct functions *functions, PyTypeObject *type)
+{
+    if (functions->class_borrowed == type && functions->class_version != 0 &&
+        functions->class_version == type->tp_version_tag) {
+        return functions->class_function;
+    }
+    struct description description = {.kind = KIND_GREENLET, .flags = FUNCTION_IS_BASE};
+    PyObject *names_owned = compat_type_dict_owned(type);
+    if (is_c_type(type) || names_owned == NULL) {
+        describe_type_name(&description, type);
+    } else {
+        describe_python_class(functions, &description, type, names_owned);
+    }
+    functions->class_function = find_or_add_base(functions, &description);
+    functions->class_borrowed = type;
+    functions->class_version = functions->class_function != NULL ? type->tp_version_tag : 0;
+    Py_XDECREF(names_owned);
+    return functions->class_function;
+}
+
+const struct function *
+functions_of_thread(struct functions *functions, const struct text *name)
+{
+    struct description description = {.kind = KIND_THREAD, .flags = FUNCTION_IS_BASE, .name = *name};
+    return find_or_add_base(functions, &description);
+}
+
+const struct function *
+functions_of_truncation(struct functions *functions)
+{
+    struct description description = {
+        .kind = KIND_TRUNCATED,
+        .flags = FUNCTION_IS_TRUNCATED,
+        .name = text_of_c_string("[truncated]"),
+    };
+    return find_or_add_base(functions, &description);
+}

@@ -1,0 +1,120 @@
+/* functions.h -- what is a function, what is it called, and are these two the same.
+ *
+ *      Python code      keyed by a number that we write into a spare slot of its code object
+ *      a C function     keyed by its PyMethodDef (bound, unbound and borrowed methods share it)
+ *      a C type         keyed by its address
+ *      other callables  keyed by their type
+ *      a greenlet class found by name
+ *
+ * The number in the slot stands for (file, qualified name, first line, positions): a function that is
+ * compiled again gets the number of the one before, so that a program that compiles at every request does
+ * not fill our memory. Numbers are never given twice, so a new code object at an old one's address cannot
+ * be taken for it. Nothing of the program is kept alive but C types, which do not die.
+ *
+ * Names are copied, at first sight, as raw text: no Python object is made in an event.
+ *
+ * Ownership: the table owns its functions; they live as long as the table does. */
+#ifndef GP_FUNCTIONS_H
+#define GP_FUNCTIONS_H
+
+#include "compat.h"
+#include "memory.h"
+#include "tree.h"
+
+struct module_state;
+
+enum function_kind {
+    KIND_PYTHON,
+    KIND_FUNCTION,
+    KIND_METHOD,
+    KIND_CLASSMETHOD,
+    KIND_SLOT,
+    KIND_TYPE,
+    KIND_CYTHON,
+    KIND_CALLABLE,
+    KIND_THREAD,
+    KIND_GREENLET,
+    KIND_TRUNCATED,
+};
+
+/* A copy of a str's characters, or of a C string (unit 0: UTF-8). */
+struct text {
+    void *data;
+    size_t length; /* in characters; bytes when unit is 0 */
+    int unit;      /* bytes a character, as PyUnicode_KIND */
+};
+
+struct function_record {
+    struct function function; /* first, so that the core's pointer is ours */
+    enum function_kind kind;
+    struct text name;
+    struct text owner;
+    struct text filename;
+    int line;
+    uint64_t identity; /* hash of all that makes it itself */
+    struct function_record *next_by_key;
+    struct function_record *next_by_identity;
+};
+
+/* What the package tells about names: whose functions are hidden, and in which a hub polls. */
+struct function_rules {
+    struct text *hidden; /* prefixes of file names */
+    size_t hidden_count;
+    struct text *polls; /* pairs: the end of a file name, a function's name */
+    size_t polls_count; /* texts */
+};
+
+struct functions {
+    struct memory *memory;
+    struct module_state *state;
+    struct function_rules rules;
+    struct function_record **records;
+    size_t count;
+    size_t capacity;
+    struct function_record **by_key;
+    struct function_record **by_identity;
+    size_t bucket_count; /* a power of two */
+    PyTypeObject *class_borrowed; /* the greenlet class that was looked up last ... */
+    unsigned int class_version;   /* ... as it was then; 0: nothing is known */
+    const struct function *class_function;
+    PyObject *types_owned; /* list: C types on the heap that were keyed by address */
+};
+
+/* -1 and an exception; then functions_dispose() is still right. */
+int functions_init(struct functions *functions, struct memory *memory, struct module_state *state);
+void functions_dispose(struct functions *functions);
+int functions_traverse(const struct functions *functions, visitproc visit, void *arg);
+
+/* hidden: tuple of str. polls: tuple of pairs of str. -1 and an exception. */
+int functions_set_rules(struct functions *functions, PyObject *hidden, PyObject *polls);
+
+/* All of these answer NULL, without an exception, when there is no memory or no room. */
+const struct function *functions_of_code(struct functions *functions, PyCodeObject *code,
+                                         compat_frame *frame);
+const struct function *functions_of_callable(struct functions *functions, const void *key,
+                                             PyObject *callable);
+const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
+const struct function *functions_of_truncation(struct functions *functions);
+const struct function *functions_of_thread(struct functions *functions, const struct text *name);
+
+/* The key of what is called, NULL when Python code does the work (its own event follows) or nothing can
+ * tell it from others. The cold half of callable_key(). */
+const void *callable_key_unusual(struct module_state *state, PyObject *callable);
+
+/* The key of a code object, NULL when it was never seen. */
+static inline const void *
+code_key(const PyCodeObject *code, Py_ssize_t slot)
+{
+    return compat_code_extra_get(code, slot);
+}
+
+/* -- text ---------------------------------------------------------------------------------------- */
+
+/* False when there is no memory. */
+bool text_copy_str(struct memory *memory, struct text *text, PyObject *str);
+bool text_copy(struct memory *memory, struct text *text, const struct text *source);
+struct text text_of_c_string(const char *string); /* borrowed */
+void text_free(struct memory *memory, struct text *text);
+PyObject *text_to_str(const struct text *text);
+
+#endif

@@ -1,0 +1,40 @@
+/* module.h -- what all objects of one copy of the module share (PEP 489, 573). */
+#ifndef GP_MODULE_H
+#define GP_MODULE_H
+
+#include "compat.h"
+#include "greenlet_api.h"
+
+struct tracer;
+
+struct module_state {
+    PyTypeObject *recorder_type_owned;
+    PyTypeObject *callback_type_owned;
+    PyTypeObject *switch_hook_type_owned;
+    PyTypeObject *sentinel_type_owned;
+    PyObject *tool_ids_taken_owned;
+    PyObject *busy_owned;
+    PyObject *not_running_owned;
+    PyObject *module_name_owned;  /* "__module__" */
+    PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */
+    PyObject *sentinel_key_owned; /* of a thread's sentinel in its thread-state dict */
+    struct greenlet_api greenlet;
+
+    Py_ssize_t code_slot;   /* where code objects carry their key */
+    uint64_t next_code_key; /* odd, so that it is no address of ours or of the interpreter's */
+
+    /* How the interpreter calls Python code on behalf of a type: to tell such types from C ones. */
+    ternaryfunc slot_call;
+    initproc slot_init;
+    newfunc slot_new;
+    PyTypeObject *method_wrapper_borrowed;  /* type of `x.__len__`; static */
+    const PyMethodDef *type_new_method;     /* `__new__`, which all C types share */
+    const PyMethodDef *start_thread_method; /* _thread.start_new_thread */
+    const PyMethodDef *start_thread_alias;  /* _thread.start_new */
+
+    struct tracer *running_borrowed; /* the one that records now, or NULL */
+};
+
+struct module_state *module_state_of_type(PyTypeObject *type);
+
+#endif

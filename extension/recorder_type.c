@@ -1,0 +1,187 @@
+/* recorder_type.c -- the type `Recorder` as Python sees it. */
+#include "tracer.h"
+
+#define ENDED_THREADS 256
+#define ENDED_GREENLETS 100000
+
+static const char recorder_doc[] =
+    "Recorder(*, builtins, threads, hidden, polls, node_budget)\n--\n\n"
+    "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
+
+/* -- life ---------------------------------------------------------------------------------------- */
+
+static int
+name_marks(struct tracer *tracer)
+{
+    struct text ended_name = text_of_c_string("[ended threads]");
+    const struct function *truncated = functions_of_truncation(&tracer->functions);
+    const struct function *ended = functions_of_thread(&tracer->functions, &ended_name);
+    if (truncated == NULL || ended == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    recorder_set_marks(&tracer->recorder, truncated, ended);
+    return 0;
+}
+
+static int
+init_recorder(struct tracer *tracer, Py_ssize_t node_budget)
+{
+    struct memory memory;
+    struct clock clock;
+    struct recorder_limits limits = {
+        .nodes = (size_t)node_budget,
+        .ended_threads = ENDED_THREADS,
+        .ended_greenlets = ENDED_GREENLETS,
+    };
+    memory_init(&memory);
+    clock_init(&clock, &clock_system_readings);
+    if (!recorder_init(&tracer->recorder, &memory, &clock, &limits)) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    tracer->initialized = true;
+    if (functions_init(&tracer->functions, &tracer->recorder.memory, tracer->state) < 0) {
+        return -1;
+    }
+    return name_marks(tracer);
+}
+
+static PyObject *
+recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *const names[] = {"builtins", "threads", "hidden", "polls", "node_budget", NULL};
+    int builtins, threads;
+    PyObject *hidden, *polls;
+    Py_ssize_t node_budget;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$ppO!O!n:Recorder", (char **)names, &builtins, &threads,
+                                     &PyTuple_Type, &hidden, &PyTuple_Type, &polls, &node_budget)) {
+        return NULL;
+    }
+    if (node_budget < 1) {
+        PyErr_SetString(PyExc_ValueError, "node_budget must be at least 1");
+        return NULL;
+    }
+    struct tracer *tracer = (struct tracer *)type->tp_alloc(type, 0);
+    if (tracer == NULL) {
+        return NULL;
+    }
+    tracer->state = module_state_of_type(type);
+    tracer->records_builtins = builtins != 0;
+    tracer->records_threads = threads != 0;
+    tracer->monitoring.tool_id = -1;
+    if (init_recorder(tracer, node_budget) < 0 || functions_set_rules(&tracer->functions, hidden, polls) < 0) {
+        Py_DECREF((PyObject *)tracer);
+        return NULL;
+    }
+    return (PyObject *)tracer;
+}
+
+static int
+recorder_traverse(PyObject *self, visitproc visit, void *arg)
+{
+    struct tracer *tracer = (struct tracer *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(tracer->profile_callback_owned);
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
+            Py_VISIT((PyObject *)each->hook_owned);
+        }
+    }
+    return functions_traverse(&tracer->functions, visit, arg);
+}
+
+static int
+recorder_clear(PyObject *self)
+{
+    struct tracer *tracer = (struct tracer *)self;
+    if (tracer->running) {
+        source_stop(tracer);
+        tracer_end_session(tracer);
+    }
+    return 0;
+}
+
+static void
+recorder_dealloc(PyObject *self)
+{
+    struct tracer *tracer = (struct tracer *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    (void)recorder_clear(self);
+    threads_dispose(tracer);
+    if (tracer->initialized) {
+        functions_dispose(&tracer->functions);
+        recorder_dispose(&tracer->recorder);
+    }
+    type->tp_free(self);
+    Py_DECREF(type);
+}
+
+/* -- methods ------------------------------------------------------------------------------------- */
+
+static PyObject *
+recorder_start(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return tracer_start((struct tracer *)self) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+recorder_stop_method(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return tracer_stop((struct tracer *)self) < 0 ? NULL : Py_NewRef(Py_None);
+}
+
+static PyObject *
+recorder_snapshot(PyObject *self, PyObject *none)
+{
+    (void)none;
+    return snapshot_take((struct tracer *)self);
+}
+
+static PyObject *
+recorder_running(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyBool_FromLong(((struct tracer *)self)->running);
+}
+
+static PyObject *
+recorder_memory_bytes(PyObject *self, void *closure)
+{
+    (void)closure;
+    return PyLong_FromSize_t(((struct tracer *)self)->recorder.memory.bytes);
+}
+
+static PyMethodDef recorder_methods[] = {
+    {"start", recorder_start, METH_NOARGS, "Begins to record; Busy when a recorder runs already."},
+    {"stop", recorder_stop_method, METH_NOARGS, "Ends the recording; NotRunning when there is none."},
+    {"snapshot", recorder_snapshot, METH_NOARGS, "What was recorded so far, as plain values."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyGetSetDef recorder_attributes[] = {
+    {"running", recorder_running, NULL, "Whether it records now.", NULL},
+    {"memory_bytes", recorder_memory_bytes, NULL, "Bytes that the recording takes now.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static PyType_Slot recorder_slots[] = {
+    {Py_tp_doc, (void *)recorder_doc},
+    {Py_tp_new, recorder_new},
+    {Py_tp_dealloc, recorder_dealloc},
+    {Py_tp_traverse, recorder_traverse},
+    {Py_tp_clear, recorder_clear},
+    {Py_tp_methods, recorder_methods},
+    {Py_tp_getset, recorder_attributes},
+    {0, NULL},
+};
+
+PyType_Spec recorder_spec = {
+    .name = "greenletprofiler._native.Recorder",
+    .basicsize = sizeof(struct tracer),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .slots = recorder_slots,
+};

@@ -1,0 +1,258 @@
+/* source_monitoring.c -- events of CPython 3.12 and later, from sys.monitoring (PEP 669).
+ *
+ * The callbacks are objects with a vectorcall: the interpreter reaches the C function directly. Calls are
+ * told by CALL before they begin, Python functions by PY_START once they have; a CALL of a Python function
+ * is therefore passed over here. */
+#include "tracer.h"
+
+#if COMPAT_HAS_MONITORING
+
+/* What the interpreter hands over: code, offset, and, for calls, the callable. */
+enum { ARGUMENT_CODE = 0, ARGUMENT_CALLABLE = 2 };
+
+static inline struct tracer *
+tracer_of(PyObject *self)
+{
+    return ((struct callback *)self)->tracer_owned;
+}
+
+static inline PyObject *
+enter(PyObject *self, PyObject *const *args, bool resumed)
+{
+    struct tracer *tracer = tracer_of(self);
+    PyThreadState *tstate = compat_thread_state();
+    compat_frame *frame = compat_current_frame(tstate);
+    struct thread *thread = tracer_thread(tracer, tstate, frame);
+    if (thread != NULL) {
+        tracer_enter(tracer, thread, (PyCodeObject *)args[ARGUMENT_CODE], frame, resumed);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+on_start(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    return enter(self, args, false);
+}
+
+static PyObject *
+on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    return enter(self, args, true);
+}
+
+/* PY_RETURN, PY_YIELD and PY_UNWIND alike: the frame is left. */
+static PyObject *
+on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)args;
+    (void)nargsf;
+    (void)kwnames;
+    struct tracer *tracer = tracer_of(self);
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        tracer_leave(tracer, thread, compat_current_frame(tstate));
+    }
+    Py_RETURN_NONE;
+}
+
+/* The commonest callable of C has its key at hand; the others are looked at more closely. */
+static inline const void *
+callable_key(struct module_state *state, PyObject *callable)
+{
+    if (PyCFunction_CheckExact(callable)) {
+        const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
+        if (method != state->type_new_method) {
+            return method;
+        }
+    }
+    return callable_key_unusual(state, callable);
+}
+
+static PyObject *
+on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    struct tracer *tracer = tracer_of(self);
+    PyObject *callable = args[ARGUMENT_CALLABLE];
+    const void *key = PyFunction_Check(callable) ? NULL : callable_key(tracer->state, callable);
+    if (key == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        tracer_enter_c(tracer, thread, key, callable, compat_current_frame(tstate));
+    }
+    Py_RETURN_NONE;
+}
+
+/* C_RETURN and C_RAISE alike. */
+static PyObject *
+on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)args;
+    (void)nargsf;
+    (void)kwnames;
+    struct tracer *tracer = tracer_of(self);
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        tracer_leave_c(tracer, thread, compat_current_frame(tstate));
+    }
+    Py_RETURN_NONE;
+}
+
+/* -- registration -------------------------------------------------------------------------------- */
+
+struct event {
+    const char *name;
+    vectorcallfunc function;
+    bool of_builtins;
+    bool is_local; /* has a bit of its own in set_events(): C_RETURN and C_RAISE come with CALL */
+};
+
+static const struct event events[] = {
+    {"PY_START", on_start, false, true},   {"PY_RESUME", on_resume, false, true},
+    {"PY_THROW", on_resume, false, true},  {"PY_RETURN", on_leave, false, true},
+    {"PY_YIELD", on_leave, false, true},   {"PY_UNWIND", on_leave, false, true},
+    {"CALL", on_call, true, true},         {"C_RETURN", on_c_leave, true, false},
+    {"C_RAISE", on_c_leave, true, false},
+};
+enum { EVENTS = sizeof events / sizeof events[0] };
+
+/* Ids that the interpreter does not keep for debuggers, coverage tools and its optimizer: 2 is for
+ * profilers, 3 and 4 for anyone. */
+static const int tool_ids[] = {2, 3, 4};
+enum { TOOL_IDS = sizeof tool_ids / sizeof tool_ids[0] };
+
+static PyObject *
+monitoring_borrowed(void)
+{
+    PyObject *monitoring = PySys_GetObject("monitoring");
+    if (monitoring == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is missing");
+    }
+    return monitoring;
+}
+
+/* -1 and an exception. */
+static int
+event_bit(PyObject *monitoring, const char *name)
+{
+    PyObject *names_owned = PyObject_GetAttrString(monitoring, "events");
+    PyObject *bit_owned = names_owned != NULL ? PyObject_GetAttrString(names_owned, name) : NULL;
+    long bit = bit_owned != NULL ? PyLong_AsLong(bit_owned) : -1;
+    Py_XDECREF(bit_owned);
+    Py_XDECREF(names_owned);
+    return (int)bit;
+}
+
+/* 0, or -1 and an exception. */
+static int
+discard(PyObject *result_owned)
+{
+    Py_XDECREF(result_owned);
+    return result_owned != NULL ? 0 : -1;
+}
+
+static int
+take_tool_id(struct tracer *tracer, PyObject *monitoring)
+{
+    for (int index = 0; index < TOOL_IDS; index++) {
+        int id = tool_ids[index];
+        if (discard(PyObject_CallMethod(monitoring, "use_tool_id", "is", id, "greenletprofiler")) == 0) {
+            tracer->monitoring.tool_id = id;
+            return 0;
+        }
+        if (!PyErr_ExceptionMatches(PyExc_ValueError)) {
+            return -1;
+        }
+        PyErr_Clear();
+    }
+    PyErr_SetString(tracer->state->tool_ids_taken_owned, "sys.monitoring tool ids 2, 3 and 4 are in use");
+    return -1;
+}
+
+static int
+register_event(struct tracer *tracer, PyObject *monitoring, const struct event *event)
+{
+    int bit = event_bit(monitoring, event->name);
+    PyObject *callback_owned = bit >= 0 ? callback_new(tracer, event->function) : NULL;
+    if (callback_owned == NULL) {
+        return -1;
+    }
+    return discard(PyObject_CallMethod(monitoring, "register_callback", "iiN", tracer->monitoring.tool_id,
+                                       bit, callback_owned));
+}
+
+static int
+register_events(struct tracer *tracer, PyObject *monitoring)
+{
+    int mask = 0;
+    for (int index = 0; index < EVENTS; index++) {
+        const struct event *event = &events[index];
+        if (event->of_builtins && !tracer->records_builtins) {
+            continue;
+        }
+        if (register_event(tracer, monitoring, event) < 0) {
+            return -1;
+        }
+        mask |= event->is_local ? event_bit(monitoring, event->name) : 0;
+    }
+    return discard(PyObject_CallMethod(monitoring, "set_events", "ii", tracer->monitoring.tool_id, mask));
+}
+
+static void
+unregister_events(struct tracer *tracer, PyObject *monitoring)
+{
+    int id = tracer->monitoring.tool_id;
+    (void)discard(PyObject_CallMethod(monitoring, "set_events", "ii", id, 0));
+    for (int index = 0; index < EVENTS; index++) {
+        int bit = event_bit(monitoring, events[index].name);
+        (void)discard(PyObject_CallMethod(monitoring, "register_callback", "iiO", id, bit, Py_None));
+    }
+    (void)discard(PyObject_CallMethod(monitoring, "free_tool_id", "i", id));
+    tracer->monitoring.tool_id = -1;
+}
+
+int
+source_start(struct tracer *tracer)
+{
+    PyObject *monitoring = monitoring_borrowed();
+    if (monitoring == NULL || take_tool_id(tracer, monitoring) < 0) {
+        return -1;
+    }
+    if (register_events(tracer, monitoring) < 0) {
+        PyObject *type, *value, *traceback;
+        PyErr_Fetch(&type, &value, &traceback);
+        source_stop(tracer);
+        PyErr_Restore(type, value, traceback);
+        return -1;
+    }
+    return 0;
+}
+
+void
+source_stop(struct tracer *tracer)
+{
+    PyObject *monitoring = monitoring_borrowed();
+    if (monitoring != NULL && tracer->monitoring.tool_id >= 0) {
+        unregister_events(tracer, monitoring);
+    }
+    PyErr_Clear();
+}
+
+void
+source_notice_threads(struct tracer *tracer)
+{
+    (void)tracer; /* events come from all threads, new ones too */
+}
+
+#endif

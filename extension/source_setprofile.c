@@ -1,0 +1,166 @@
+/* source_setprofile.c -- events of CPython 3.10 and 3.11, from PyEval_SetProfile.
+ *
+ * A profile function is set thread by thread: on those that exist when a session starts, on a new one when
+ * the call that made it returns, and, for threads made where no event tells, at the next greenlet switch.
+ * A profile function that was there before is put aside and put back. */
+#include "tracer.h"
+
+#if !COMPAT_HAS_MONITORING
+
+static void
+enter_python(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
+{
+    compat_frame *frame = compat_frame_of_object(object);
+    struct thread *thread = tracer_thread(tracer, tstate, frame);
+    if (thread == NULL) {
+        return;
+    }
+    PyCodeObject *code = compat_frame_code(frame);
+    bool can_resume = (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
+    tracer_enter(tracer, thread, code, frame, can_resume && compat_frame_was_started(object));
+}
+
+static void
+enter_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object, PyObject *callable)
+{
+    const void *key = callable_key_unusual(tracer->state, callable);
+    struct thread *thread = key != NULL ? tracer_thread(tracer, tstate, NULL) : NULL;
+    if (thread != NULL) {
+        tracer_enter_c(tracer, thread, key, callable, compat_frame_of_object(object));
+    }
+}
+
+static bool
+starts_thread(const struct module_state *state, PyObject *callable)
+{
+    if (!PyCFunction_CheckExact(callable)) {
+        return false;
+    }
+    const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
+    return method == state->start_thread_method || method == state->start_thread_alias;
+}
+
+static void
+leave(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
+{
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        tracer_leave(tracer, thread, compat_frame_of_object(object));
+    }
+}
+
+static void
+leave_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
+{
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        tracer_leave_c(tracer, thread, compat_frame_of_object(object));
+    }
+}
+
+static int
+on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
+{
+    struct tracer *tracer = ((struct callback *)self)->tracer_owned;
+    PyThreadState *tstate = compat_thread_state();
+    if (what == PyTrace_CALL) {
+        enter_python(tracer, tstate, frame);
+    } else if (what == PyTrace_RETURN) {
+        leave(tracer, tstate, frame);
+    } else if (what == PyTrace_C_CALL && tracer->records_builtins) {
+        enter_builtin(tracer, tstate, frame, argument);
+    } else if ((what == PyTrace_C_RETURN || what == PyTrace_C_EXCEPTION) && tracer->records_builtins) {
+        leave_builtin(tracer, tstate, frame);
+    }
+    if (what == PyTrace_C_RETURN && starts_thread(tracer->state, argument)) {
+        source_notice_threads(tracer);
+    }
+    return 0;
+}
+
+/* -- setting it, thread by thread ---------------------------------------------------------------- */
+
+static void
+set_on_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+{
+    if (traced->profiled) {
+        return;
+    }
+    traced->replaced_function = tstate->c_profilefunc;
+    Py_XSETREF(traced->replaced_object_owned, Py_XNewRef(tstate->c_profileobj));
+    if (_PyEval_SetProfile(tstate, on_event, tracer->profile_callback_owned) < 0) {
+        PyErr_Clear(); /* an audit hook said no: that thread is not recorded */
+        return;
+    }
+    traced->profiled = true;
+}
+
+static bool
+is_wanted(const struct tracer *tracer, const PyThreadState *tstate)
+{
+    return tracer->only_tstate_id == 0 || tracer->only_tstate_id == compat_thread_state_id(tstate);
+}
+
+/* The newest thread state comes first, and numbers only grow. */
+static void
+set_on_threads_after(struct tracer *tracer, uint64_t newest_known)
+{
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    uint64_t newest = tstate != NULL ? compat_thread_state_id(tstate) : newest_known;
+    for (; tstate != NULL && compat_thread_state_id(tstate) > newest_known; tstate = PyThreadState_Next(tstate)) {
+        struct traced_thread *traced =
+            is_wanted(tracer, tstate) ? threads_begin(tracer, tstate, clock_ticks(&tracer->recorder.clock)) : NULL;
+        if (traced != NULL) {
+            set_on_thread(tracer, traced, tstate);
+        }
+    }
+    tracer->newest_tstate_id = newest;
+}
+
+void
+source_notice_threads(struct tracer *tracer)
+{
+    PyThreadState *newest = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    if (newest != NULL && compat_thread_state_id(newest) > tracer->newest_tstate_id) {
+        set_on_threads_after(tracer, tracer->newest_tstate_id);
+    }
+}
+
+int
+source_start(struct tracer *tracer)
+{
+    tracer->profile_callback_owned = callback_new(tracer, NULL);
+    if (tracer->profile_callback_owned == NULL) {
+        return -1;
+    }
+    set_on_threads_after(tracer, 0);
+    return 0;
+}
+
+static void
+put_back(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+{
+    if (tstate->c_profilefunc == on_event && tstate->c_profileobj == tracer->profile_callback_owned) {
+        if (_PyEval_SetProfile(tstate, traced->replaced_function, traced->replaced_object_owned) < 0) {
+            PyErr_Clear();
+        }
+    }
+    traced->profiled = false;
+    traced->replaced_function = NULL;
+    Py_CLEAR(traced->replaced_object_owned);
+}
+
+void
+source_stop(struct tracer *tracer)
+{
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+        struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));
+        if (traced != NULL && traced->profiled) {
+            put_back(tracer, traced, tstate);
+        }
+    }
+    Py_CLEAR(tracer->profile_callback_owned);
+}
+
+#endif

@@ -1,0 +1,281 @@
+/* threads.c -- the interpreter's threads: which are recorded, when they begin and when they end.
+ *
+ * A thread is known by the number of its thread state, never by its address or its OS ident: both are
+ * used again. */
+#include "tracer.h"
+
+#include <string.h>
+
+static struct traced_thread **
+bucket_of(struct tracer *tracer, uint64_t tstate_id)
+{
+    return &tracer->threads[tstate_id % TRACER_THREAD_BUCKETS];
+}
+
+struct traced_thread *
+threads_find(const struct tracer *tracer, uint64_t tstate_id)
+{
+    struct traced_thread *traced = tracer->threads[tstate_id % TRACER_THREAD_BUCKETS];
+    while (traced != NULL && traced->tstate_id != tstate_id) {
+        traced = traced->next;
+    }
+    return traced;
+}
+
+/* -- names --------------------------------------------------------------------------------------- */
+
+static bool
+unicode_equals(PyObject *str, const char *ascii)
+{
+    return PyUnicode_CompareWithASCIIString(str, ascii) == 0;
+}
+
+/* The threading.Thread that runs in a thread: the first argument of its outermost function. Borrowed. */
+static PyObject *
+thread_object_borrowed(PyThreadState *tstate)
+{
+    compat_frame *outermost = NULL;
+    for (compat_frame *frame = compat_current_frame(tstate); frame != NULL; frame = compat_frame_previous(frame)) {
+        if (compat_frame_code(frame) != NULL) {
+            outermost = frame;
+        }
+    }
+    PyCodeObject *code = outermost != NULL ? compat_frame_code(outermost) : NULL;
+    if (code == NULL || code->co_argcount != 1 || !unicode_equals(code->co_name, "_bootstrap")) {
+        return NULL;
+    }
+    return compat_frame_first_local(outermost);
+}
+
+static void
+copy_thread_names(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+{
+    struct memory *memory = &tracer->recorder.memory;
+    PyObject *thread = thread_object_borrowed(tstate);
+    PyObject *name_owned = NULL;
+    if (thread != NULL) {
+        name_owned = PyObject_GenericGetAttr(thread, tracer->state->thread_name_owned);
+        struct text class_name = text_of_c_string(Py_TYPE(thread)->tp_name);
+        (void)text_copy(memory, &traced->class_name, &class_name);
+    }
+    if (name_owned != NULL && PyUnicode_Check(name_owned)) {
+        (void)text_copy_str(memory, &traced->name, name_owned);
+    }
+    PyErr_Clear();
+    Py_XDECREF(name_owned); /* the thread object holds it too */
+}
+
+/* -- begin --------------------------------------------------------------------------------------- */
+
+static struct thread *
+add_thread(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
+{
+    const struct function *root = functions_of_thread(&tracer->functions, &(struct text){0});
+    const struct function *greenlet_class =
+        functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
+    clock_of_thread cpu_clock;
+    bool shared = clock_of_pthread((pthread_t)tstate->thread_id, &cpu_clock);
+    if (root == NULL || greenlet_class == NULL) {
+        return NULL;
+    }
+    return recorder_add_thread(&tracer->recorder, root, greenlet_class, cpu_clock, shared, now_ticks);
+}
+
+static struct traced_thread *
+add_traced_thread(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
+{
+    struct traced_thread *traced = memory_get(&tracer->recorder.memory, sizeof *traced);
+    struct thread *thread = traced != NULL ? add_thread(tracer, tstate, now_ticks) : NULL;
+    if (thread == NULL) {
+        memory_free(&tracer->recorder.memory, traced, sizeof *traced);
+        return NULL;
+    }
+    struct traced_thread **bucket = bucket_of(tracer, compat_thread_state_id(tstate));
+    traced->thread = thread;
+    traced->tstate_id = compat_thread_state_id(tstate);
+    traced->ident = (uint64_t)tstate->thread_id;
+    traced->native_id = compat_native_thread_id(tstate);
+    traced->next = *bucket;
+    *bucket = traced;
+    copy_thread_names(tracer, traced, tstate);
+    return traced;
+}
+
+static bool
+resume_traced_thread(struct tracer *tracer, struct traced_thread *traced, uint64_t now_ticks)
+{
+    const struct function *greenlet_class =
+        functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
+    return greenlet_class != NULL &&
+           recorder_resume_thread(&tracer->recorder, traced->thread, greenlet_class, now_ticks);
+}
+
+struct traced_thread *
+threads_begin(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
+{
+    struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));
+    if (traced == NULL) {
+        return add_traced_thread(tracer, tstate, now_ticks);
+    }
+    if (traced->thread->position == NULL && !resume_traced_thread(tracer, traced, now_ticks)) {
+        return NULL;
+    }
+    return traced;
+}
+
+static bool
+is_recorded(const struct tracer *tracer, const PyThreadState *tstate)
+{
+    uint64_t id = compat_thread_state_id(tstate);
+    return id != tracer->ended_tstate_id && (tracer->only_tstate_id == 0 || tracer->only_tstate_id == id);
+}
+
+void
+threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
+{
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(interpreter);
+    for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+        struct traced_thread *traced = is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
+        if (traced != NULL) {
+            traced->armed = false;
+            greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
+        }
+    }
+}
+
+struct thread *
+threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering)
+{
+    struct traced_thread *traced = NULL;
+    if (tracer->running && is_recorded(tracer, tstate)) {
+        traced = threads_begin(tracer, tstate, clock_ticks(&tracer->recorder.clock));
+    }
+    if (traced != NULL && !traced->armed) {
+        traced->armed = true; /* before, for arming may run Python code */
+        greenlets_arm_thread(tracer, traced, tstate, entering);
+        threads_watch(tracer, traced);
+    }
+    tracer->current_tstate = tstate;
+    tracer->current_tstate_id = compat_thread_state_id(tstate);
+    tracer->current_thread = traced != NULL ? traced->thread : NULL;
+    return tracer->current_thread;
+}
+
+/* -- end ----------------------------------------------------------------------------------------- */
+
+static void
+free_traced_thread(struct tracer *tracer, struct traced_thread *traced)
+{
+    struct memory *memory = &tracer->recorder.memory;
+    struct traced_thread **link = bucket_of(tracer, traced->tstate_id);
+    while (*link != traced) {
+        link = &(*link)->next;
+    }
+    *link = traced->next;
+    if (traced->sentinel_borrowed != NULL) {
+        traced->sentinel_borrowed->tracer_borrowed = NULL;
+    }
+    Py_CLEAR(traced->hook_owned);
+    text_free(memory, &traced->name);
+    text_free(memory, &traced->class_name);
+    memory_free(memory, traced, sizeof *traced);
+}
+
+void
+threads_end(struct tracer *tracer, uint64_t tstate_id)
+{
+    struct traced_thread *traced = threads_find(tracer, tstate_id);
+    if (traced == NULL) {
+        return;
+    }
+    if (tracer->current_thread == traced->thread) {
+        tracer->current_tstate = NULL;
+    }
+    tracer->ended_tstate_id = tstate_id;
+    traced->sentinel_borrowed = NULL;
+    if (recorder_end_thread(&tracer->recorder, traced->thread, clock_ticks(&tracer->recorder.clock))) {
+        free_traced_thread(tracer, traced);
+    }
+}
+
+void
+threads_dispose(struct tracer *tracer)
+{
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        while (tracer->threads[bucket] != NULL) {
+            free_traced_thread(tracer, tracer->threads[bucket]);
+        }
+    }
+}
+
+/* -- the sentinel -------------------------------------------------------------------------------- */
+
+/* There is one sentinel a thread. Another Recorder that has one there will not learn of the end. */
+static void
+dismiss_sentinel(struct tracer *tracer, PyObject *names)
+{
+    PyObject *there = PyDict_GetItemWithError(names, tracer->state->sentinel_key_owned);
+    struct sentinel *sentinel = (struct sentinel *)there;
+    if (there == NULL || sentinel->tracer_borrowed == NULL) {
+        return;
+    }
+    struct traced_thread *traced = threads_find(sentinel->tracer_borrowed, sentinel->tstate_id);
+    traced->sentinel_borrowed = NULL;
+    sentinel->tracer_borrowed = NULL;
+}
+
+static struct sentinel *
+sentinel_new(struct tracer *tracer, uint64_t tstate_id)
+{
+    struct sentinel *sentinel = PyObject_New(struct sentinel, tracer->state->sentinel_type_owned);
+    if (sentinel != NULL) {
+        sentinel->tracer_borrowed = tracer;
+        sentinel->tstate_id = tstate_id;
+    }
+    return sentinel;
+}
+
+void
+threads_watch(struct tracer *tracer, struct traced_thread *traced)
+{
+    PyObject *names = PyThreadState_GetDict();
+    if (traced->sentinel_borrowed != NULL || names == NULL) {
+        return;
+    }
+    dismiss_sentinel(tracer, names);
+    struct sentinel *sentinel = sentinel_new(tracer, traced->tstate_id);
+    if (sentinel != NULL) {
+        if (PyDict_SetItem(names, tracer->state->sentinel_key_owned, (PyObject *)sentinel) == 0) {
+            traced->sentinel_borrowed = sentinel;
+        } else {
+            sentinel->tracer_borrowed = NULL;
+        }
+        Py_DECREF(sentinel);
+    }
+    PyErr_Clear();
+}
+
+static void
+sentinel_dealloc(PyObject *self)
+{
+    struct sentinel *sentinel = (struct sentinel *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    if (sentinel->tracer_borrowed != NULL) {
+        threads_end(sentinel->tracer_borrowed, sentinel->tstate_id);
+    }
+    PyObject_Free(self);
+    Py_DECREF(type);
+}
+
+static PyType_Slot sentinel_slots[] = {
+    {Py_tp_dealloc, sentinel_dealloc},
+    {0, NULL},
+};
+
+PyType_Spec sentinel_spec = {
+    .name = "greenletprofiler._native.Sentinel",
+    .basicsize = sizeof(struct sentinel),
+    .flags = Py_TPFLAGS_DEFAULT,
+    .slots = sentinel_slots,
+};

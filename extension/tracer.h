@@ -1,0 +1,238 @@
+/* tracer.h -- the Recorder object: the core's recorder fed with the interpreter's events.
+ *
+ *   source_monitoring.c (3.12+) ---+
+ *   source_setprofile.c (3.10, 3.11) -> tracer_enter / tracer_leave / tracer_enter_c / tracer_leave_c
+ *   greenlets.c (greenlet.settrace) ---> tracer_switch                              |
+ *                                                                                   v
+ *                                                                     core/recorder.h: one straight line
+ *
+ * In an event: no Python object is made, no exception set, no lock taken. The first event of a thread and
+ * the first sight of a function are the exceptions, cold and apart.
+ *
+ * Ownership: the Recorder owns the core recorder, the functions and the traced threads. A callback owns
+ * its Recorder while it is registered. A thread's sentinel and its Recorder know each other, borrowed; who
+ * goes first tells the other. */
+#ifndef GP_TRACER_H
+#define GP_TRACER_H
+
+#include "compat.h"
+#include "functions.h"
+#include "module.h"
+#include "recorder.h"
+
+struct tracer;
+struct switch_hook;
+
+/* Sits in a thread's state dictionary, so that it dies when the thread does, and then says so. */
+struct sentinel {
+    PyObject ob_base;
+    struct tracer *tracer_borrowed; /* NULL: nobody wants to know */
+    uint64_t tstate_id;
+};
+
+/* A thread as the interpreter knows it, beside what the core records of it. */
+struct traced_thread {
+    struct thread *thread;
+    struct traced_thread *next; /* in its bucket */
+    uint64_t tstate_id;
+    uint64_t ident;
+    uint64_t native_id;
+    struct text name;
+    struct text class_name;
+    struct sentinel *sentinel_borrowed;
+    struct switch_hook *hook_owned; /* set while greenlet tells us of this thread's switches */
+    bool armed;                     /* this session's first event has been seen */
+#if !COMPAT_HAS_MONITORING
+    Py_tracefunc replaced_function; /* the profile function that was there before ours */
+    PyObject *replaced_object_owned;
+    bool profiled;
+#endif
+};
+
+/* Called by greenlet after each switch of its thread. */
+struct switch_hook {
+    PyObject ob_base;
+    vectorcallfunc vectorcall;
+    struct tracer *tracer_owned; /* NULL: the session is over, uninstall at the next switch */
+    PyObject *previous_owned;    /* the trace function that was there before, or NULL */
+};
+
+/* Handed to the interpreter: one for each event. */
+struct callback {
+    PyObject ob_base;
+    vectorcallfunc vectorcall;
+    struct tracer *tracer_owned;
+};
+
+#define TRACER_THREAD_BUCKETS 64
+#define TRACER_CALLBACKS 10
+
+/* Callbacks and tool id of sys.monitoring while it runs. */
+struct monitoring_source {
+    int tool_id; /* -1: none */
+};
+
+struct tracer_counters {
+    uint64_t missed_switches;   /* a greenlet ran that no switch had led to */
+    uint64_t unnamed_calls;     /* functions that could not be named for lack of memory */
+    uint64_t unseeded_stacks;   /* greenlets whose open calls could not be taken over */
+    uint64_t foreign_switch_errors; /* a chained trace function raised */
+};
+
+struct tracer {
+    PyObject ob_base;
+    struct module_state *state; /* lives as long as our type */
+    struct recorder recorder;
+    struct functions functions;
+    struct tracer_counters counters;
+
+    PyThreadState *current_tstate; /* of the last event, with ... */
+    uint64_t current_tstate_id;    /* ... its number, for addresses are used again */
+    struct thread *current_thread; /* NULL: events of that thread are not recorded */
+
+    struct traced_thread *threads[TRACER_THREAD_BUCKETS];
+    uint64_t only_tstate_id;  /* the one thread to record; 0: all of them */
+    uint64_t ended_tstate_id; /* the thread that ended last: it may still emit events */
+
+    bool initialized;
+    bool records_builtins;
+    bool records_threads; /* all of them, not only the one that starts */
+    bool running;
+    uint64_t session_began_ticks;
+    uint64_t recorded_ticks; /* of earlier sessions */
+    int64_t started_at_ns;   /* of the first session, UTC; 0: never */
+    int64_t started_monotonic_ns;
+    struct monitoring_source monitoring;
+    uint64_t newest_tstate_id; /* 3.10, 3.11: threads up to this one have our profile function */
+    PyObject *profile_callback_owned; /* 3.10, 3.11 */
+};
+
+/* -- event sources: one of the two is compiled ---------------------------------------------------- */
+
+int source_start(struct tracer *tracer);  /* -1 and an exception; then nothing is left behind */
+void source_stop(struct tracer *tracer);  /* leaves no exception */
+void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
+
+/* -- greenlets.c ---------------------------------------------------------------------------------- */
+
+/* Has greenlet tell of the calling thread's switches, and makes sure that its position is that of the
+ * greenlet that runs. `entering` is the frame whose event has yet to be recorded, or NULL. */
+void greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
+                          compat_frame *entering);
+
+/* Takes over the open calls of the running greenlet: they have time from now on, but no call. */
+void greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
+
+/* Puts the calling thread's former trace function back; other threads do that at their next switch. */
+void greenlets_disarm(struct tracer *tracer);
+
+extern PyType_Spec switch_hook_spec;
+extern PyType_Spec sentinel_spec;
+extern PyType_Spec callback_spec;
+extern PyType_Spec recorder_spec;
+
+/* A new callback for `function`; NULL and an exception. */
+PyObject *callback_new(struct tracer *tracer, vectorcallfunc function);
+
+/* -- threads.c ------------------------------------------------------------------------------------ */
+
+struct traced_thread *threads_find(const struct tracer *tracer, uint64_t tstate_id);
+
+/* Begins to record a thread: a new one, or one of an earlier session. NULL when there is no memory. */
+struct traced_thread *threads_begin(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks);
+
+/* The first event of a thread, or the first after another thread's: who is it? NULL: not recorded. */
+struct thread *threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering);
+
+/* Begins to record all the threads that exist, those that should be. */
+void threads_begin_all(struct tracer *tracer, uint64_t now_ticks);
+
+/* The thread's state is being cleared. */
+void threads_end(struct tracer *tracer, uint64_t tstate_id);
+
+/* Has a sentinel watch over the calling thread. Without memory its end goes unnoticed. */
+void threads_watch(struct tracer *tracer, struct traced_thread *traced);
+
+void threads_dispose(struct tracer *tracer);
+
+/* -- tracer.c ------------------------------------------------------------------------------------- */
+
+int tracer_start(struct tracer *tracer);
+int tracer_stop(struct tracer *tracer);
+
+/* What stopping is without an event source: nothing is left that a later session could find. */
+void tracer_end_session(struct tracer *tracer);
+
+/* The node of a function that is not the one entered last; NULL: its call is truncated. */
+struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                                  compat_frame *frame);
+struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
+                                      PyObject *callable);
+
+/* -- snapshot.c ----------------------------------------------------------------------------------- */
+
+PyObject *snapshot_take(struct tracer *tracer);
+
+/* -- the straight path ---------------------------------------------------------------------------- */
+
+/* Whose event is this? NULL: it is not recorded. */
+static inline struct thread *
+tracer_thread(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering)
+{
+    if (__builtin_expect(tracer->current_tstate == tstate &&
+                             tracer->current_tstate_id == compat_thread_state_id(tstate),
+                         1)) {
+        return tracer->current_thread;
+    }
+    return threads_enter(tracer, tstate, entering);
+}
+
+/* A function begins (or, resumed, goes on) in `frame`. */
+static inline void
+tracer_enter(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame,
+             bool resumed)
+{
+    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
+    struct node *node = recorder_recent_child(thread, code_key(code, tracer->state->code_slot));
+    if (__builtin_expect(node == NULL, 0)) {
+        node = tracer_child_of_code(tracer, thread, code, frame);
+    }
+    node->calls += !resumed;
+    node->resumes += resumed;
+    recorder_open(&tracer->recorder, thread, (uintptr_t)frame, node);
+}
+
+/* The function in `frame` returns, yields, or is left by an exception. */
+static inline void
+tracer_leave(struct tracer *tracer, struct thread *thread, compat_frame *frame)
+{
+    recorder_leave(&tracer->recorder, thread, (uintptr_t)frame, clock_ticks(&tracer->recorder.clock));
+}
+
+/* The Python function in `frame` calls a built-in. */
+static inline void
+tracer_enter_c(struct tracer *tracer, struct thread *thread, const void *key, PyObject *callable,
+               compat_frame *frame)
+{
+    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
+    recorder_close_stale_c_call(thread, (uintptr_t)frame);
+    struct node *node = recorder_recent_child(thread, key);
+    if (__builtin_expect(node == NULL, 0)) {
+        node = tracer_child_of_callable(tracer, thread, key, callable);
+    }
+    node->calls++;
+    recorder_open(&tracer->recorder, thread, frame_of_c_call((uintptr_t)frame), node);
+}
+
+/* A built-in is back in `frame`. Calls that were not entered, because Python code did their work, are
+ * known by the frame on top. */
+static inline void
+tracer_leave_c(struct tracer *tracer, struct thread *thread, compat_frame *frame)
+{
+    if (thread->position->top->frame != (uintptr_t)frame) {
+        recorder_leave(&tracer->recorder, thread, frame_of_c_call((uintptr_t)frame),
+                       clock_ticks(&tracer->recorder.clock));
+    }
+}
+
+#endif
