@@ -6,6 +6,7 @@ the middle of the profiler's work.
 
 from __future__ import annotations
 
+import _thread
 import sys
 from types import TracebackType
 from typing import Protocol
@@ -24,14 +25,10 @@ class Lock(Protocol):
 def allocate_lock() -> Lock:
     """A lock that blocks the thread. Hold it only where no greenlet can switch."""
     if "gevent.monkey" in sys.modules:
-        from gevent.monkey import get_original
-
-        allocate = get_original("_thread", "allocate_lock")
+        allocate = sys.modules["gevent.monkey"].get_original("_thread", "allocate_lock")
     elif "eventlet.patcher" in sys.modules:
-        from eventlet.patcher import original
-
-        allocate = original("_thread").allocate_lock
+        allocate = sys.modules["eventlet.patcher"].original("_thread").allocate_lock
     else:
-        from _thread import allocate_lock as allocate
+        allocate = _thread.allocate_lock
     lock: Lock = allocate()
     return lock

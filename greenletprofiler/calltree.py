@@ -104,7 +104,7 @@ class TreeNode:
     calls, resumes: of this function on this path.
     """
 
-    __slots__ = ("_tree", "_index")
+    __slots__ = ("_index", "_tree")
 
     def __init__(self, tree: CallTree, index: int) -> None:
         self._tree = tree
@@ -181,7 +181,8 @@ def tree_from_snapshot(
     nodes: Mapping[str, bytes], functions: Sequence[Function], places: array[int]
 ) -> tuple[CallTree, array[int]]:
     """The tree of a snapshot's `nodes`, and for each record the node that it became."""
-    parent, function, node_of = _merged(_column("i", nodes["parent"]), _column("i", nodes["function"]), places)
+    parents, records = _column("i", nodes["parent"]), _column("i", nodes["function"])
+    parent, function, node_of = _merged(parents, records, places)
     program = len(functions)
     function[0] = program
     sums = [
@@ -200,17 +201,19 @@ def _column(typecode: str, content: bytes) -> array[int]:
 
 
 def _merged(
-    parents: array[int], functions: array[int], places: array[int]
+    parents: array[int], records: array[int], places: array[int]
 ) -> tuple[array[int], array[int], array[int]]:
     """Columns parent and function with the program on top and one node a (parent, function)."""
     parent, function = array("i", [-1]), array("i", [-1])
     node_of = array("i")
     known: dict[int, int] = {}
-    for above, record in zip(parents, functions):
+    for record_parent, record in zip(parents, records, strict=True):
         place = places[record]
-        is_thread = above < 0
-        above = 0 if is_thread else node_of[above]
-        node = len(parent) if is_thread else known.setdefault(above * len(places) + place, len(parent))
+        if record_parent < 0:
+            above, node = 0, len(parent)
+        else:
+            above = node_of[record_parent]
+            node = known.setdefault(above * len(places) + place, len(parent))
         if node == len(parent):
             parent.append(above)
             function.append(place)
@@ -220,6 +223,6 @@ def _merged(
 
 def _merged_column(column: array[int], node_of: array[int], length: int) -> array[int]:
     merged = zeros(length)
-    for node, value in zip(node_of, column):
+    for node, value in zip(node_of, column, strict=True):
         merged[node] += value
     return merged

@@ -1,16 +1,16 @@
 """The errors of this package. Each message says what happened and what to do about it.
 
-    ProfilerError
-        UnsupportedError        this Python, system or installation cannot be profiled
-        StateError              the call does not fit what the profiler is doing
-            AlreadyRunningError
-            NotRunningError
-            ToolIdsTakenError
-        DecorationError         (also a TypeError)
-        UsageError              (also a ValueError) a clock, a sort key, an option that does not exist
-            ClockError
-            FormatError
-        OutputError             (also an OSError) a file could not be written
+ProfilerError
+    UnsupportedError        this Python, system or installation cannot be profiled
+    StateError              the call does not fit what the profiler is doing
+        AlreadyRunningError
+        NotRunningError
+        ToolIdsTakenError
+    DecorationError         (also a TypeError)
+    UsageError              (also a ValueError) a clock, a sort key, an option that does not exist
+        ClockError
+        FormatError
+    OutputError             (also an OSError) a file could not be written
 """
 
 from __future__ import annotations

@@ -117,7 +117,7 @@ class Profile:
                 function, sums.calls, sums.resumes, sums.primitive_calls, sums.self, sums.inclusive,
                 tuple(callers.get(function, ())), tuple(callees.get(function, ())),
             )
-            for function, sums in zip(self._folded_functions, self._fold.groups)
+            for function, sums in zip(self._folded_functions, self._fold.groups, strict=True)
         )  # fmt: skip
 
     @cached_property
@@ -146,10 +146,10 @@ class Profile:
     def fold(self, key: Callable[[Function], K | None]) -> tuple[tuple[K, ...], Fold]:
         """Sums of the functions that share a key, for file formats that know functions by less than their
         identity: keys, and the Fold whose groups are in the same order. Key None skips a function."""
-        groups, keys = self.groups(key)
+        groups, keys = self._groups(key)
         return keys, folds.fold(self.call_tree, groups, len(keys))
 
-    def groups(self, key: Callable[[Function], K | None]) -> tuple[array[int], tuple[K, ...]]:
+    def _groups(self, key: Callable[[Function], K | None]) -> tuple[array[int], tuple[K, ...]]:
         """For each function of the tree the index of its key, -1 for key None; and the keys."""
         index: dict[K, int] = {}
         groups = array("i")
@@ -193,7 +193,7 @@ class Profile:
 
     @cached_property
     def _function_groups(self) -> tuple[array[int], tuple[Function, ...]]:
-        return self.groups(lambda function: function if function.is_function else None)
+        return self._groups(lambda function: function if function.is_function else None)
 
     @property
     def _folded_functions(self) -> Sequence[Function]:
@@ -203,9 +203,7 @@ class Profile:
 def _thread(record: Sequence[Any], tree: CallTree, node_of: Sequence[int]) -> ThreadStats:
     id_, ident, native_id, name, class_name, root, alive, lifetime_ns, own_ns, switches = record
     times = times_at(tree.inclusive_times, node_of[root])
-    return ThreadStats(
-        id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, times
-    )
+    return ThreadStats(id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, times)
 
 
 def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequence[int]) -> GreenletStats:

@@ -138,7 +138,7 @@ class Profiler:
     def _why_busy(self) -> str:
         if self.running:
             return "This profiler is running already: call stop() before starting it again."
-        return "Another profiler is running in this interpreter, and one can run at a time: stop that one first."
+        return "Another profiler is running in this interpreter, and only one can: stop that one first."
 
 
 def _runs_later(function: Callable[..., object]) -> bool:

@@ -11,8 +11,8 @@ import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from importlib import util
-from typing import Final
+from importlib import import_module, util
+from typing import Any, Final
 
 from greenletprofiler.errors import UnsupportedError
 
@@ -99,11 +99,11 @@ def check_predecessor(installed: Iterable[str], has_module: Callable[[str], bool
 def check() -> None:
     """Raises UnsupportedError if the running interpreter cannot be profiled."""
     check_implementation(sys.implementation.name)
-    check_python(sys.version_info)
+    check_python(tuple(sys.version_info[:3]))
     check_system(sys.platform)
     check_gil(bool(sysconfig.get_config_var("Py_GIL_DISABLED")))
     check_interpreter(_is_main_interpreter())
-    check_greenlet(_greenlet_version(), sys.version_info)
+    check_greenlet(_greenlet_version(), tuple(sys.version_info[:3]))
     check_predecessor(_installed(), _has_module)
 
 
@@ -111,22 +111,22 @@ def _is_main_interpreter() -> bool:
     """Sub-interpreters exist for Python code only where a module makes them."""
     for name in ("_interpreters", "_xxsubinterpreters"):
         if util.find_spec(name) is not None:
-            interpreters = __import__(name)
-            return bool(_id_of(interpreters.get_current()) == _id_of(interpreters.get_main()))
+            interpreters = import_module(name)
+            return _id_of(interpreters.get_current()) == _id_of(interpreters.get_main())
     return True
 
 
-def _id_of(interpreter: object) -> int:
+def _id_of(interpreter: Any) -> int:
     """3.10-3.12 give an object that is an integer, later versions (id, how it was made)."""
-    return int(interpreter[0] if isinstance(interpreter, tuple) else interpreter)  # type: ignore[call-overload]
+    return int(interpreter[0] if isinstance(interpreter, tuple) else interpreter)
 
 
 def _greenlet_version() -> str | None:
     try:
-        import greenlet
+        version: str = import_module("greenlet").__version__
     except ImportError:
         return None
-    return greenlet.__version__
+    return version
 
 
 def _is_predecessor(name: str) -> bool:

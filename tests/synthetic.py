@@ -73,14 +73,16 @@ class SnapshotBuilder:
     ) -> int:
         self.parents.append(parent)
         self.node_functions.append(function if isinstance(function, int) else self.function(function))
-        for name, value in zip(NODE_COLUMNS, (calls, resumes, running, cpu, waiting, idle)):
+        for name, value in zip(NODE_COLUMNS, (calls, resumes, running, cpu, waiting, idle), strict=True):
             self.columns[name].append(value)
         return len(self.parents) - 1
 
     def call(self, parent: int, function: FunctionRecord | int, calls: int = 1, **values: int) -> int:
         return self.node(parent, function, calls=calls, **values)
 
-    def thread(self, name: str = "MainThread", class_name: str = "_MainThread", own: int = 0, **values: int) -> int:
+    def thread(
+        self, name: str = "MainThread", class_name: str = "_MainThread", own: int = 0, **values: int
+    ) -> int:
         root = self.node(-1, ("thread", name, "", "", 0), **values)
         self.threads.append({"name": name, "class_name": class_name, "root": root, "own": own})
         return root

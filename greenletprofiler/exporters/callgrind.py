@@ -10,11 +10,16 @@ Three events, in nanoseconds: CPU, Running, Waiting. A function's block is
     calls=10 0                    calls and resumes, line of the callee's def
     12 500 1000100 0              what the calls cost, all told
 
-Readers take a function's inclusive cost to be its self cost and that of its calls. So calls carry the
-*outgoing* time of folds.py: 0 from a function to itself, and right in every recursion.
+Both readers take the inclusive cost of a function that is called to be the sum of the calls to it, and that
+of any other to be its self cost and that of its calls. Hence
+    - a call has the inclusive cost of folds.py, which is 0 where the callee was open already;
+    - what a greenlet entered at its base is called by an entry for the base, such as
+      [greenlet gevent._gevent_cgreenlet.Greenlet], or the inclusive cost would lack it;
+    - `calls=0` is never written (callgrind_annotate would take the cost after it for self cost). A call that
+      was in progress when the recording began, and is no call of the recording, is `calls=1` here.
 
-Nothing is lost: the cost of a thread's or a greenlet's base, and of [truncated], has an entry of its own, in
-brackets, and `totals:` is the sum of all self costs. Idle time of hubs is no event and not in the file.
+Nothing is lost: bases and [truncated] have their own costs, and `totals:` is the sum of all self costs. The
+idle time of hubs is no event and not in the file.
 
 Functions are told apart by file and name, so a name that a file has twice gets its line: `helper:34`.
 Of the command line, only the base name of the script is in the file.
@@ -25,116 +30,152 @@ from __future__ import annotations
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import BinaryIO, Final
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import BinaryIO, Final, TypeVar
 
-from greenletprofiler import folds
 from greenletprofiler._version import __version__
-from greenletprofiler.calltree import CallTree, times_at
-from greenletprofiler.folds import Fold, Sums
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import BASE_KINDS, Clock, Function, Times
 
+K = TypeVar("K", bound=Hashable)
+
 #: What stands for the file of a function that has none, as in pstats.
 NO_FILE: Final = "~"
-EVENTS: Final = (("CPU", "CPU time [ns]"), ("Running", "Wall time switched in [ns]"),
-                 ("Waiting", "Wall time switched out [ns]"))  # fmt: skip
 
-Entry = tuple[str, str, int]  # file, name, line
+Costs = tuple[int, ...]  # one for each event
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What costs are of: a name of letters, and one for people."""
+
+    name: str
+    long_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """How a function appears in the file. Functions with equal entries are one there."""
+
+    file: str
+    name: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """All calls of one function by another."""
+
+    callee: Entry
+    count: int
+    costs: Costs
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A function: its self costs and its calls."""
+
+    entry: Entry
+    costs: Costs
+    calls: tuple[Call, ...] = ()
+
+
+EVENTS: Final = (
+    Event("CPU", "CPU time [ns]"),
+    Event("Running", "Wall time switched in [ns]"),
+    Event("Waiting", "Wall time switched out [ns]"),
+)
 
 
 def write_callgrind(profile: Profile, out: BinaryIO, clock: Clock) -> None:
     """Writes the profile; all clocks are in the file, whatever `clock` is."""
-    for line in callgrind_lines(profile, os.path.basename(sys.argv[0]) if sys.argv else ""):
+    write_blocks(out, EVENTS, blocks_of(profile))
+
+
+def write_blocks(out: BinaryIO, events: Sequence[Event], blocks: Iterable[Block]) -> None:
+    """Writes a file of these blocks, in their order."""
+    command = os.path.basename(sys.argv[0]) if sys.argv else ""
+    for line in _lines(command, events, blocks):
         out.write(line.encode() + b"\n")
 
 
-def callgrind_lines(profile: Profile, command: str) -> Iterator[str]:
-    """The file's lines."""
-    tree = profile.call_tree
-    groups, entries = profile.groups(_entry_of(tree.functions))
-    sums = folds.fold(tree, groups, len(entries))
-    outgoing = folds.outgoing_times(tree, groups, len(entries))
-    bases = list(_base_costs(tree))
-    yield from _header(command)
-    yield from _body(entries, sums, outgoing, bases)
-    yield f"totals: {_costs(folds.total(tree.self_times))}"
+def blocks_of(profile: Profile) -> Iterator[Block]:
+    """The blocks of a profile's functions and bases."""
+    entries, sums = profile.fold(_entry_of(profile.call_tree.functions))
+    calls_from: dict[int, list[Call]] = {}
+    for (caller, callee), edge in sums.edges.items():
+        call = Call(entries[callee], edge.all_calls, _costs(edge.inclusive))
+        calls_from.setdefault(caller, []).append(call)
+    for group, entry in enumerate(entries):
+        calls = () if entry.kind == "thread" else tuple(calls_from.get(group, ()))
+        costs = _costs(sums.groups[group].self)
+        if calls or any(costs) or entry.kind not in BASE_KINDS:
+            yield Block(entry, costs, calls)
 
 
-def _header(command: str) -> Iterator[str]:
+def _lines(command: str, events: Sequence[Event], blocks: Iterable[Block]) -> Iterator[str]:
     yield "# callgrind format"
     yield "version: 1"
     yield f"creator: greenletprofiler {__version__}"
     yield f"cmd: {_printable(command)}"
     yield "positions: line"
-    for name, long_name in EVENTS:
-        yield f"event: {name} : {long_name}"
-    yield f"events: {' '.join(name for name, _ in EVENTS)}"
+    for event in events:
+        yield f"event: {event.name} : {event.long_name}"
+    yield f"events: {' '.join(event.name for event in events)}"
+    yield ""
+    names = _Names()
+    totals = [0] * len(events)
+    for block in blocks:
+        yield from _block_lines(names, block)
+        totals = [total + cost for total, cost in zip(totals, block.costs, strict=True)]
+    yield f"totals: {_joined(totals)}"
+
+
+def _block_lines(names: _Names, block: Block) -> Iterator[str]:
+    line = block.entry.line
+    yield from names.function(block.entry)
+    yield f"{line} {_joined(block.costs)}"
+    for call in block.calls:
+        yield from names.callee(call.callee)
+        yield f"calls={call.count or 1} {call.callee.line}"
+        yield f"{line} {_joined(call.costs)}"
     yield ""
 
 
-def _body(
-    entries: tuple[Entry, ...],
-    sums: Fold,
-    outgoing: dict[tuple[int, int], Times],
-    bases: Iterable[tuple[str, Times]],
-) -> Iterator[str]:
-    names = _Names()
-    calls_from: dict[int, list[int]] = {}
-    for caller, callee in sums.edges:
-        calls_from.setdefault(caller, []).append(callee)
-    for group, (file, name, line) in enumerate(entries):
-        yield from names.function(file, name)
-        yield f"{line} {_costs(sums.groups[group].self)}"
-        for callee in calls_from.get(group, ()):
-            edge = sums.edges[group, callee]
-            yield from _call(names, line, entries[callee], edge, outgoing[group, callee])
-        yield ""
-    for name, times in bases:
-        yield from names.function(NO_FILE, name)
-        yield f"0 {_costs(times)}"
-        yield ""
+def _joined(costs: Iterable[int]) -> str:
+    return " ".join(map(str, costs))
 
 
-def _call(names: _Names, line: int, callee: Entry, edge: Sums, times: Times) -> Iterator[str]:
-    file, name, callee_line = callee
-    yield from names.callee(file, name)
-    yield f"calls={edge.all_calls} {callee_line}"
-    yield f"{line} {_costs(times)}"
+def _costs(times: Times) -> Costs:
+    return times.cpu_ns, times.running_ns, times.waiting_ns
 
 
-def _costs(times: Times) -> str:
-    return f"{times.cpu_ns} {times.running_ns} {times.waiting_ns}"
+@dataclass(frozen=True, slots=True)
+class _FunctionEntry(Entry):
+    """The entry of a profile's function, with the function's kind."""
+
+    kind: str
 
 
-def _entry_of(functions: Iterable[Function]) -> Callable[[Function], Entry | None]:
-    """What tells where a function appears; None for the bases."""
-    plain = Counter(_file_and_name(function) for function in functions)
+def _entry_of(functions: Iterable[Function]) -> Callable[[Function], _FunctionEntry | None]:
+    """What gives a function's entry; None for the program, which is everything."""
+    uses = Counter(_file_and_name(function) for function in functions)
 
-    def entry(function: Function) -> Entry | None:
-        if function.kind in BASE_KINDS:
+    def entry(function: Function) -> _FunctionEntry | None:
+        if function.kind == "program":
             return None
         file, name = _file_and_name(function)
-        is_ambiguous = function.kind == "python" and plain[file, name] > 1
-        return file, f"{name}:{function.line}" if is_ambiguous else name, function.line
+        if function.kind == "python" and uses[file, name] > 1:
+            name = f"{name}:{function.line}"
+        return _FunctionEntry(file, name, function.line, function.kind)
 
     return entry
 
 
 def _file_and_name(function: Function) -> tuple[str, str]:
     file = function.owner if function.kind == "cython" else function.filename
-    return _printable(file or NO_FILE), _printable(function.label)
-
-
-def _base_costs(tree: CallTree) -> Iterator[tuple[str, Times]]:
-    """Bases that have a cost of their own, those of the same name together."""
-    is_base = [function.kind in BASE_KINDS for function in tree.functions]
-    costs: dict[str, Times] = {}
-    for node, function in enumerate(tree.function):
-        if is_base[function]:
-            label = _printable(tree.functions[function].label)
-            costs[label] = costs.get(label, Times()) + times_at(tree.self_times, node)
-    return ((name, times) for name, times in costs.items() if any(map(int, _costs(times).split())))
+    return file or NO_FILE, function.label
 
 
 def _printable(text: str) -> str:
@@ -154,26 +195,26 @@ class _Names:
         self._files: dict[str, int] = {}
         self._functions: dict[tuple[str, str], int] = {}
 
-    def function(self, file: str, name: str) -> Iterator[str]:
+    def function(self, entry: Entry) -> Iterator[str]:
         """Begins a function's block."""
-        yield f"fl={self._file(file)}"
-        yield f"fn={self._function(file, name)}"
+        yield f"fl={self._file(entry)}"
+        yield f"fn={self._function(entry)}"
 
-    def callee(self, file: str, name: str) -> Iterator[str]:
+    def callee(self, entry: Entry) -> Iterator[str]:
         """Names the function of the calls line that follows."""
-        yield f"cfi={self._file(file)}"
-        yield f"cfn={self._function(file, name)}"
+        yield f"cfi={self._file(entry)}"
+        yield f"cfn={self._function(entry)}"
 
-    def _file(self, file: str) -> str:
-        known = self._files.get(file)
-        if known is not None:
-            return f"({known})"
-        self._files[file] = len(self._files) + 1
-        return f"({len(self._files)}) {file}"
+    def _file(self, entry: Entry) -> str:
+        return _numbered(self._files, entry.file, entry.file)
 
-    def _function(self, file: str, name: str) -> str:
-        known = self._functions.get((file, name))
-        if known is not None:
-            return f"({known})"
-        self._functions[file, name] = len(self._functions) + 1
-        return f"({len(self._functions)}) {name}"
+    def _function(self, entry: Entry) -> str:
+        return _numbered(self._functions, (entry.file, entry.name), entry.name)
+
+
+def _numbered(numbers: dict[K, int], key: K, name: str) -> str:
+    """`(number) name` if the key is new, `(number)` if not."""
+    if key in numbers:
+        return f"({numbers[key]})"
+    numbers[key] = len(numbers) + 1
+    return f"({numbers[key]}) {_printable(name)}"

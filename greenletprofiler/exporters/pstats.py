@@ -2,7 +2,8 @@
 
 A marshalled dictionary, as cProfile dumps it:
 
-    (file, line, name): (primitive calls, calls, self, inclusive, {caller's key: (calls, primitive, self, inclusive)})
+    (file, line, name): (primitive calls, calls, self, inclusive, callers)
+    callers: {(file, line, name): (calls, primitive calls, self, inclusive)}
 
 Times are seconds on one clock; calls are calls and resumes. Keys are cProfile's: bare names, and for what has
 no file "~" as file and 0 as line. Functions with equal keys are one entry, folded as one function.
@@ -37,7 +38,7 @@ def pstats_entries(profile: Profile, clock: Clock) -> dict[Key, Entry]:
         callers[callee][keys[caller]] = edge.all_calls, edge.primitive_calls, *_seconds(edge, clock)
     return {
         key: (group.primitive_calls, group.all_calls, *_seconds(group, clock), callers[index])
-        for index, (key, group) in enumerate(zip(keys, sums.groups))
+        for index, (key, group) in enumerate(zip(keys, sums.groups, strict=True))
     }
 
 

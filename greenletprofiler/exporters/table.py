@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from typing import Final, TextIO
 
 from greenletprofiler.profile import Profile
-from greenletprofiler.values import Clock, FunctionStats
+from greenletprofiler.values import Clock, Function, FunctionStats
 
 NARROWEST: Final = 60
 WIDTH_WHEN_PIPED: Final = 120
@@ -100,22 +100,22 @@ def _rows(
     headings = ["calls", "self", "cpu" if clock == "cpu" else "elapsed", "running", "waiting"]
     headings += ["idle"] if has_idle else []
     numbers = [_numbers(stats, clock, unit, has_idle) for stats in shown]
-    widths = [max(map(len, column)) for column in zip(headings, *numbers)]
-    left = [GAP.join(cell.rjust(size) for cell, size in zip(row, widths)) for row in (headings, *numbers)]
+    widths = [max(map(len, column)) for column in zip(headings, *numbers, strict=True)]
+    left = [
+        GAP.join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))
+        for row in (headings, *numbers)
+    ]
     room = width - len(left[0]) - len(GAP)
     places = _Places(sys.path)
-    texts = _names_and_places(
-        [(stats.function.label, places.short(stats.function.filename, stats.function.place)) for stats in shown],
-        room,
-    )
-    for row, text in zip(left, ("function", *texts)):
+    texts = _names_and_places([(stats.function.label, places.short(stats.function)) for stats in shown], room)
+    for row, text in zip(left, ("function", *texts), strict=True):
         yield f"{row}{GAP}{text}".rstrip()
 
 
 def _numbers(stats: FunctionStats, clock: Clock, unit: Unit, has_idle: bool) -> list[str]:
-    inclusive = stats.inclusive
-    times = [stats.self.of_clock(clock), inclusive.of_clock(clock), inclusive.running_ns, inclusive.waiting_ns]
-    times += [inclusive.idle_ns] if has_idle else []
+    all_told = stats.inclusive
+    times = [stats.self.of_clock(clock), all_told.of_clock(clock), all_told.running_ns, all_told.waiting_ns]
+    times += [all_told.idle_ns] if has_idle else []
     return [_calls(stats), *map(unit.format, times)]
 
 
@@ -143,8 +143,8 @@ def _rest(hidden: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int)
     if hidden:
         self_ns = sum(stats.self.of_clock(clock) for stats in hidden)
         yield from _wrapped(
-            f"... and {_count(len(hidden), 'function')} more, with {self_ns / unit.ns:,.3f} {unit.name} of self"
-            " time together",
+            f"... and {_count(len(hidden), 'function')} more, with {self_ns / unit.ns:,.3f} {unit.name} of"
+            " self time together",
             width,
         )
 
@@ -156,13 +156,10 @@ class _Places:
         folders = {os.path.abspath(folder) for folder in search_path} | {os.getcwd()}
         self._folders = sorted((os.path.join(folder, "") for folder in folders), key=len, reverse=True)
 
-    def short(self, filename: str, place: str) -> str:
-        """`place`, which may begin with `filename`, from that folder on."""
-        if filename:
-            for folder in self._folders:
-                if filename.startswith(folder):
-                    return place[len(folder) :]
-        return place
+    def short(self, function: Function) -> str:
+        """The function's place, from that folder on."""
+        inside = (folder for folder in self._folders if function.filename.startswith(folder))
+        return function.place.removeprefix(next(inside, ""))
 
 
 def _terminal_width(file: TextIO) -> int:
@@ -197,5 +194,3 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
             line = ""
         line = f"{line} {word}" if line else word
     yield line
-
-
