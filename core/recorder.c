@@ -251,6 +251,7 @@ recorder_record_of(const struct thread *thread, const struct position *position)
         .idle_ticks = position->idle_ticks,
         .waiting_ticks = position->waiting_ticks,
         .switches = position->switches,
+        .alive = true,
     };
 }
 
@@ -271,8 +272,8 @@ grow_greenlet_records(struct recorder *recorder)
 }
 
 static void
-record_ended_greenlet(struct recorder *recorder, const struct thread *thread,
-                      const struct position *position)
+keep_record(struct recorder *recorder, const struct thread *thread, const struct position *position,
+            bool alive)
 {
     size_t count = recorder->ended_greenlet_count;
     if (count >= recorder->limits.ended_greenlets ||
@@ -280,16 +281,24 @@ record_ended_greenlet(struct recorder *recorder, const struct thread *thread,
         recorder->counters.unrecorded_greenlets++;
         return;
     }
-    recorder->ended_greenlets[recorder->ended_greenlet_count++] = recorder_record_of(thread, position);
+    struct greenlet_record *record = &recorder->ended_greenlets[recorder->ended_greenlet_count++];
+    *record = recorder_record_of(thread, position);
+    record->alive = alive;
+}
+
+static void
+forget_position(struct recorder *recorder, struct thread *thread, struct position *position, bool alive)
+{
+    keep_record(recorder, thread, position, alive);
+    recorder_unname_greenlet(recorder, position);
+    unlink_position(thread, position);
+    position_free(&recorder->memory, position);
 }
 
 void
 recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position)
 {
-    record_ended_greenlet(recorder, thread, position);
-    recorder_unname_greenlet(recorder, position);
-    unlink_position(thread, position);
-    position_free(&recorder->memory, position);
+    forget_position(recorder, thread, position, false);
 }
 
 /* -- threads ------------------------------------------------------------------------------------- */
@@ -361,12 +370,12 @@ recorder_settle(struct recorder *recorder, uint64_t now_ticks)
 
 /* Ends a thread's account for now: every position is recorded and forgotten. */
 static void
-finish_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks)
+finish_thread(struct recorder *recorder, struct thread *thread, bool alive, uint64_t now_ticks)
 {
     settle_thread(thread, now_ticks);
     thread_finish(thread);
     while (thread->positions != NULL) {
-        recorder_end_greenlet(recorder, thread, thread->positions);
+        forget_position(recorder, thread, thread->positions, alive);
     }
 }
 
@@ -375,7 +384,7 @@ recorder_stop(struct recorder *recorder, uint64_t now_ticks)
 {
     for (struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         if (thread->position != NULL) {
-            finish_thread(recorder, thread, now_ticks);
+            finish_thread(recorder, thread, true, now_ticks);
         }
     }
 }
@@ -441,7 +450,7 @@ bool
 recorder_end_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks)
 {
     if (thread->position != NULL) {
-        finish_thread(recorder, thread, now_ticks);
+        finish_thread(recorder, thread, false, now_ticks);
     }
     thread->alive = false;
     recorder->ended_thread_count++;

@@ -36,6 +36,7 @@ struct greenlet_record {
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
     uint64_t switches;
+    bool alive; /* it had not ended when the recording did */
 };
 
 struct recorder_limits {
@@ -124,7 +125,7 @@ void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, str
 /* The greenlet is gone, though its position still stands: another one may live at its address. */
 void recorder_unname_greenlet(struct recorder *recorder, struct position *position);
 
-/* What there is to keep of a greenlet that lives. */
+/* What there is to keep of a greenlet. */
 struct greenlet_record recorder_record_of(const struct thread *thread, const struct position *position);
 
 /* Closes every open call of a position. */

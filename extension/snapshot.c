@@ -79,10 +79,14 @@ convert_one(const struct copy *copy, uint64_t ticks)
 
 /* -- first step: copying ------------------------------------------------------------------------- */
 
+/* Nodes that say nothing to anyone: the profiler's own, and room for truncated calls when there are none. */
 static bool
 is_hidden(const struct node *node, bool parent_is_hidden)
 {
     uint32_t flags = node->function->flags;
+    if ((flags & FUNCTION_IS_TRUNCATED) != 0 && node->calls == 0 && node->resumes == 0) {
+        return true;
+    }
     return (flags & FUNCTION_IS_HIDDEN) != 0 || (parent_is_hidden && (flags & FUNCTION_IS_C) != 0);
 }
 
@@ -184,7 +188,7 @@ copy_thread(struct copy *copy, const struct tracer *tracer, const struct thread 
 }
 
 static void
-copy_greenlet(struct copy *copy, const struct greenlet_record *record, bool alive)
+copy_greenlet(struct copy *copy, const struct greenlet_record *record)
 {
     uint64_t running_ticks = record->running_ticks - record->idle_ticks;
     uint64_t off_cpu_ticks = record->off_cpu_ticks - record->idle_ticks;
@@ -199,7 +203,7 @@ copy_greenlet(struct copy *copy, const struct greenlet_record *record, bool aliv
         .cpu_ns = convert_one(copy, cpu_ticks),
         .waiting_ns = convert_one(copy, record->waiting_ticks),
         .idle_ns = convert_one(copy, record->idle_ticks),
-        .alive = alive,
+        .alive = record->alive,
     };
 }
 
@@ -207,12 +211,12 @@ static void
 copy_greenlets(struct copy *copy, const struct recorder *recorder)
 {
     for (size_t index = 0; index < recorder->ended_greenlet_count; index++) {
-        copy_greenlet(copy, &recorder->ended_greenlets[index], false);
+        copy_greenlet(copy, &recorder->ended_greenlets[index]);
     }
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         for (const struct position *each = thread->positions; each != NULL; each = each->next) {
             struct greenlet_record record = recorder_record_of(thread, each);
-            copy_greenlet(copy, &record, true);
+            copy_greenlet(copy, &record);
         }
     }
 }

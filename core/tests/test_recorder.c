@@ -1,0 +1,226 @@
+/* test_recorder.c -- calls, greenlets and threads as an event source tells them. */
+#include "check.h"
+
+#define US 1000
+
+static void
+a_leave_is_matched_by_its_frame(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &foo, 0x20);
+    leave(&recorder, thread, 0x40); /* never entered: not taken for the recursive caller's */
+    CHECK(thread->position->top->frame == 0x20);
+    CHECK(recorder.counters.unmatched_leaves == 1);
+    leave(&recorder, thread, 0x20);
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(node_at(thread, &foo, &foo)->calls == 1);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_leave_closes_the_calls_whose_own_was_lost(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &bar, 0x20);
+    enter(&recorder, thread, &sleep_c, frame_of_c_call(0x20));
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(recorder.counters.lost_leaves == 2);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_c_call_that_ended_untold_is_closed_by_its_callers_next(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &sleep_c, frame_of_c_call(0x10));
+    recorder_close_stale_c_call(thread, 0x10);
+    CHECK(thread->position->top->frame == 0x10);
+    recorder_close_stale_c_call(thread, 0x10);
+    CHECK(thread->position->top->frame == 0x10);
+    recorder_dispose(&recorder);
+}
+
+static void
+greenlets_of_one_class_share_their_nodes(void)
+{
+    struct recorder recorder;
+    static char greenlets[1000];
+    int main_greenlet;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    for (int index = 0; index < 1000; index++) {
+        switch_to(&recorder, thread, &greenlets[index]);
+        enter(&recorder, thread, &foo, 0x10);
+        leave(&recorder, thread, 0x10);
+        switch_to(&recorder, thread, &main_greenlet);
+        recorder_end_greenlet(&recorder, thread, position_map_find(&recorder.greenlets, &greenlets[index]));
+    }
+    CHECK(node_at(thread, &foo, NULL)->calls == 1000);
+    CHECK(thread->tree.node_count == 4); /* thread, its spill, class, foo */
+    CHECK(recorder.ended_greenlet_count == 1000);
+    CHECK(recorder.ended_greenlets[999].kind == &foo);
+    CHECK(!recorder.ended_greenlets[999].alive);
+    CHECK(recorder.greenlets.count == 1);
+    recorder_dispose(&recorder);
+}
+
+static void
+past_their_limit_greenlets_leave_no_record_but_a_count(void)
+{
+    const struct recorder_limits limits = {.nodes = 100, .ended_threads = 1, .ended_greenlets = 3};
+    struct recorder recorder;
+    static char greenlets[5];
+    int main_greenlet;
+    recorder_for_test(&recorder, &limits);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    for (int index = 0; index < 5; index++) {
+        switch_to(&recorder, thread, &greenlets[index]);
+        switch_to(&recorder, thread, &main_greenlet);
+        recorder_end_greenlet(&recorder, thread, position_map_find(&recorder.greenlets, &greenlets[index]));
+    }
+    CHECK(recorder.ended_greenlet_count == 3);
+    CHECK(recorder.counters.unrecorded_greenlets == 2);
+    recorder_dispose(&recorder);
+}
+
+static void
+past_the_budget_paths_fold_into_one_node_a_place(void)
+{
+    const struct recorder_limits limits = {.nodes = 6, .ended_threads = 1, .ended_greenlets = 1};
+    static struct function functions[100];
+    struct recorder recorder;
+    recorder_for_test(&recorder, &limits);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    for (int index = 0; index < 100; index++) {
+        functions[index].key = &functions[index];
+        enter(&recorder, thread, &functions[index], 0x20);
+        run_for(US);
+        enter(&recorder, thread, &bar, 0x30);
+        run_for(US);
+        leave(&recorder, thread, 0x30);
+        leave(&recorder, thread, 0x20);
+    }
+    leave(&recorder, thread, 0x10);
+    struct node *folded = node_at(thread, &foo, &truncated_mark);
+    CHECK(folded != NULL);
+    CHECK(folded->calls == recorder.counters.truncated_calls);
+    CHECK(recorder.node_count <= 2 * limits.nodes);
+    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    CHECK(charged_ticks(thread) == 200 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+nothing_of_a_recording_survives_its_stop_as_a_stack(void)
+{
+    struct recorder recorder;
+    int greenlet;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &greenlet, &greenlet_class);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(4 * US);
+    recorder_stop(&recorder, now());
+    CHECK(thread->position == NULL && thread->positions == NULL);
+    CHECK(recorder.greenlets.count == 0);
+    CHECK(recorder.ended_greenlets[0].alive);
+    CHECK(recorder.ended_greenlets[0].running_ticks == 4 * US);
+    run_for(100 * US); /* between the recordings: nobody's */
+    CHECK(recorder_resume_thread(&recorder, thread, &greenlet_class, now()));
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(2 * US);
+    recorder_stop(&recorder, now());
+    CHECK(node_at(thread, &bar, NULL)->calls == 1);
+    CHECK(node_at(thread, &foo, &bar) == NULL);
+    CHECK(thread_recorded_ticks(thread) == 6 * US);
+    CHECK(charged_ticks(thread) == 6 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+threads_that_ended_past_the_limit_are_folded_into_one(void)
+{
+    const struct recorder_limits limits = {.nodes = 1000, .ended_threads = 2, .ended_greenlets = 9};
+    struct recorder recorder;
+    recorder_for_test(&recorder, &limits);
+    for (int index = 0; index < 50; index++) {
+        struct thread *thread = thread_for_test(&recorder);
+        enter(&recorder, thread, &foo, 0x10);
+        run_for(3 * US);
+        CHECK(recorder_end_thread(&recorder, thread, now()) == (index >= 2));
+    }
+    CHECK(recorder.counters.folded_threads == 48);
+    CHECK(node_at(recorder.ended, &foo, NULL)->calls == 48);
+    CHECK(charged_ticks(recorder.ended) == 48 * 3 * US);
+    CHECK(thread_recorded_ticks(recorder.ended) == 48 * 3 * US);
+    CHECK(recorder.node_count == 3 * 4);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_settled_recording_goes_on(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(4 * US);
+    recorder_settle(&recorder, now());
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 4 * US);
+    CHECK(thread->position->running_ticks == 4 * US);
+    run_for(5 * US);
+    leave(&recorder, thread, 0x10);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 9 * US);
+    CHECK(node_at(thread, &foo, NULL)->calls == 1);
+    recorder_dispose(&recorder);
+}
+
+static void
+another_greenlet_at_the_same_address_is_another(void)
+{
+    struct recorder recorder;
+    int main_greenlet, address;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    switch_to(&recorder, thread, &address);
+    struct position *first = thread->position;
+    enter(&recorder, thread, &foo, 0x10);
+    switch_to(&recorder, thread, &main_greenlet);
+    recorder_unname_greenlet(&recorder, first);
+    switch_to(&recorder, thread, &address);
+    CHECK(thread->position != first);
+    CHECK(thread->position->top == thread->position->bottom);
+    recorder_dispose(&recorder);
+}
+
+const struct test recorder_tests[] = {
+    {"a leave is matched by its frame", a_leave_is_matched_by_its_frame},
+    {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},
+    {"a C call that ended untold is closed by its caller's next",
+     a_c_call_that_ended_untold_is_closed_by_its_callers_next},
+    {"greenlets of one class share their nodes", greenlets_of_one_class_share_their_nodes},
+    {"past their limit greenlets leave no record but a count",
+     past_their_limit_greenlets_leave_no_record_but_a_count},
+    {"past the budget paths fold into one node a place", past_the_budget_paths_fold_into_one_node_a_place},
+    {"nothing of a recording survives its stop as a stack", nothing_of_a_recording_survives_its_stop_as_a_stack},
+    {"threads that ended past the limit are folded into one", threads_that_ended_past_the_limit_are_folded_into_one},
+    {"a settled recording goes on", a_settled_recording_goes_on},
+    {"another greenlet at the same address is another", another_greenlet_at_the_same_address_is_another},
+    {NULL, NULL},
+};

@@ -1,0 +1,242 @@
+/* test_thread.c -- running, CPU, idle, own and dropped time: each tick exactly once. */
+#include "check.h"
+
+#define US 1000
+#define MS 1000000
+
+static void
+time_goes_to_the_node_on_top(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(3 * US);
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(5 * US);
+    leave(&recorder, thread, 0x20);
+    run_for(2 * US);
+    leave(&recorder, thread, 0x10);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 5 * US);
+    CHECK(node_at(thread, &foo, &bar)->running_ticks == 5 * US);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
+a_long_interval_off_the_cpu_is_not_cpu_time(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(2 * MS);
+    sleep_for(30 * MS);
+    leave(&recorder, thread, 0x10);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 32 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 30 * MS);
+    CHECK(thread->idle_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+short_intervals_are_taken_for_cpu_time_and_ask_no_clock(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 50; call++) {
+        enter(&recorder, thread, &foo, 0x10);
+        run_for(9 * US);
+        leave(&recorder, thread, 0x10);
+    }
+    CHECK(thread->cpu_reads == 0);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+the_cpu_clock_is_read_at_least_once_a_millisecond(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 1000; call++) {
+        enter(&recorder, thread, &foo, 0x10);
+        run_for(5 * US);
+        leave(&recorder, thread, 0x10);
+        run_for(5 * US);
+    }
+    CHECK(thread->cpu_reads == 9); /* after 1 ms, 2 ms ... of 9.995 */
+    recorder_dispose(&recorder);
+}
+
+/* 5 us off the CPU in each of 1,000 calls of foo: no interval is long, yet half of them is not CPU. What
+ * a reading finds beyond the last interval is owed, and paid by the intervals to come. */
+static void
+what_short_intervals_hide_is_owed_and_paid_later(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 1000; call++) {
+        enter(&recorder, thread, &foo, 0x10);
+        run_for(2 * US);
+        sleep_for(2 * US);
+        leave(&recorder, thread, 0x10);
+    }
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(10 * MS);
+    leave(&recorder, thread, 0x20);
+    CHECK(thread->off_cpu_ticks == 2 * MS);
+    CHECK(thread->cpu_debt_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+an_estimate_that_ran_ahead_is_paid_back(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(MS);
+    fake.cpu_ns += 40 * US; /* the CPU clock was read a little late */
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->cpu_debt_ticks == -40 * US);
+    enter(&recorder, thread, &bar, 0x20);
+    sleep_for(MS);
+    leave(&recorder, thread, 0x20);
+    CHECK(node_at(thread, &bar, NULL)->off_cpu_ticks == MS - 40 * US);
+    CHECK(thread->cpu_debt_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_hub_off_the_cpu_in_its_poll_is_idle(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &hub_run, 0x10);
+    run_for(MS);
+    sleep_for(20 * MS);
+    enter(&recorder, thread, &poll_c, frame_of_c_call(0x10));
+    sleep_for(5 * MS);
+    leave(&recorder, thread, frame_of_c_call(0x10));
+    CHECK(thread->idle_ticks == 25 * MS);
+    CHECK(node_polls(node_at(thread, &hub_run, &poll_c)));
+    enter(&recorder, thread, &foo, 0x20);
+    sleep_for(7 * MS);
+    leave(&recorder, thread, 0x20);
+    CHECK(thread->idle_ticks == 25 * MS);
+    CHECK(thread->off_cpu_ticks == 32 * MS);
+    recorder_dispose(&recorder);
+}
+
+static void
+the_python_function_that_a_poll_calls_is_not_idle(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &hub_run, 0x10);
+    enter(&recorder, thread, &foo, 0x20);
+    enter(&recorder, thread, &sleep_c, frame_of_c_call(0x20));
+    sleep_for(MS);
+    leave(&recorder, thread, frame_of_c_call(0x20));
+    CHECK(thread->idle_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_jump_of_the_clock_is_dropped_and_said(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(MS);
+    uint64_t ticks = now() + 3600 * (uint64_t)1000 * MS; /* the counter jumped, CLOCK_MONOTONIC did not */
+    recorder_leave(&recorder, thread, 0x10, ticks);
+    CHECK(thread->dropped_intervals == 1);
+    CHECK(thread->dropped_ticks == 3600 * (uint64_t)1000 * MS + MS);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 0);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
+a_counter_that_is_set_back_is_dropped_too(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    recorder_leave(&recorder, thread, 0x10, now() - 500);
+    CHECK(thread->dropped_intervals == 1);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 0);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
+a_cpu_clock_that_is_gone_does_no_harm(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    fake.cpu_is_gone = true;
+    sleep_for(MS);
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->cpu_unknown == 1);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 0);
+    fake.cpu_is_gone = false;
+    enter(&recorder, thread, &bar, 0x20);
+    sleep_for(3 * MS);
+    leave(&recorder, thread, 0x20);
+    CHECK(thread->off_cpu_ticks + (uint64_t)thread->cpu_debt_ticks == 4 * MS);
+    recorder_dispose(&recorder);
+}
+
+static void
+waiting_goes_to_the_node_that_was_on_top(void)
+{
+    struct recorder recorder;
+    int main_greenlet, other;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(US);
+    switch_to(&recorder, thread, &other);
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(8 * US);
+    switch_to(&recorder, thread, &main_greenlet);
+    run_for(US);
+    CHECK(node_at(thread, &foo, NULL)->waiting_ticks == 8 * US);
+    CHECK(node_at(thread, &bar, NULL)->waiting_ticks == 0);
+    recorder_settle(&recorder, now());
+    CHECK(node_at(thread, &bar, NULL)->waiting_ticks == US);
+    CHECK(thread->switches == 2);
+    CHECK(node_at(thread, &foo, &bar) == NULL);
+    recorder_dispose(&recorder);
+}
+
+const struct test thread_tests[] = {
+    {"time goes to the node on top", time_goes_to_the_node_on_top},
+    {"a long interval off the CPU is not CPU time", a_long_interval_off_the_cpu_is_not_cpu_time},
+    {"short intervals are taken for CPU time and ask no clock",
+     short_intervals_are_taken_for_cpu_time_and_ask_no_clock},
+    {"the CPU clock is read at least once a millisecond", the_cpu_clock_is_read_at_least_once_a_millisecond},
+    {"what short intervals hide is owed and paid later", what_short_intervals_hide_is_owed_and_paid_later},
+    {"an estimate that ran ahead is paid back", an_estimate_that_ran_ahead_is_paid_back},
+    {"a hub off the CPU in its poll is idle", a_hub_off_the_cpu_in_its_poll_is_idle},
+    {"the Python function that a poll calls is not idle", the_python_function_that_a_poll_calls_is_not_idle},
+    {"a jump of the clock is dropped and said", a_jump_of_the_clock_is_dropped_and_said},
+    {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
+    {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
+    {"waiting goes to the node that was on top", waiting_goes_to_the_node_that_was_on_top},
+    {NULL, NULL},
+};
