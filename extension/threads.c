@@ -47,10 +47,14 @@ thread_object_borrowed(PyThreadState *tstate)
     return compat_frame_first_local(outermost);
 }
 
+/* Once a thread runs its first function; a thread that was only just made has none yet. */
 static void
 copy_thread_names(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
 {
     struct memory *memory = &tracer->recorder.memory;
+    if (traced->class_name.length > 0) {
+        return;
+    }
     PyObject *thread = thread_object_borrowed(tstate);
     PyObject *name_owned = NULL;
     if (thread != NULL) {
@@ -97,7 +101,6 @@ add_traced_thread(struct tracer *tracer, PyThreadState *tstate, uint64_t now_tic
     traced->native_id = compat_native_thread_id(tstate);
     traced->next = *bucket;
     *bucket = traced;
-    copy_thread_names(tracer, traced, tstate);
     return traced;
 }
 
@@ -139,6 +142,7 @@ threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
         struct traced_thread *traced = is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
         if (traced != NULL) {
             traced->armed = false;
+            copy_thread_names(tracer, traced, tstate);
             greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
         }
     }
@@ -153,6 +157,7 @@ threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
     }
     if (traced != NULL && !traced->armed) {
         traced->armed = true; /* before, for arming may run Python code */
+        copy_thread_names(tracer, traced, tstate);
         greenlets_arm_thread(tracer, traced, tstate, entering);
         threads_watch(tracer, traced);
     }
