@@ -3,6 +3,7 @@
  * The callbacks are objects with a vectorcall: the interpreter reaches the C function directly. Calls are
  * told by CALL before they begin, Python functions by PY_START once they have; a CALL of a Python function
  * is therefore passed over here. */
+#include "suspended.h"
 #include "tracer.h"
 
 #if COMPAT_HAS_MONITORING
@@ -193,6 +194,21 @@ register_event(struct tracer *tracer, PyObject *monitoring, const struct event *
 }
 
 static int
+set_events(const struct tracer *tracer, PyObject *monitoring, int mask)
+{
+    return discard(PyObject_CallMethod(monitoring, "set_events", "ii", tracer->monitoring.tool_id, mask));
+}
+
+/* JUMP is an event that we never ask for otherwise. */
+static void
+refresh_suspended(struct tracer *tracer, PyObject *monitoring)
+{
+    int any_event = event_bit(monitoring, "JUMP");
+    tracer->counters.unreached_greenlets +=
+        suspended_refresh(tracer->state, monitoring, tracer->monitoring.tool_id, any_event);
+}
+
+static int
 register_events(struct tracer *tracer, PyObject *monitoring)
 {
     int mask = 0;
@@ -206,14 +222,19 @@ register_events(struct tracer *tracer, PyObject *monitoring)
         }
         mask |= event->is_local ? event_bit(monitoring, event->name) : 0;
     }
-    return discard(PyObject_CallMethod(monitoring, "set_events", "ii", tracer->monitoring.tool_id, mask));
+    if (set_events(tracer, monitoring, mask) < 0) {
+        return -1;
+    }
+    refresh_suspended(tracer, monitoring);
+    return 0;
 }
 
 static void
 unregister_events(struct tracer *tracer, PyObject *monitoring)
 {
     int id = tracer->monitoring.tool_id;
-    (void)discard(PyObject_CallMethod(monitoring, "set_events", "ii", id, 0));
+    (void)set_events(tracer, monitoring, 0);
+    refresh_suspended(tracer, monitoring); /* or their events would reach the next owner of the id */
     for (int index = 0; index < EVENTS; index++) {
         int bit = event_bit(monitoring, events[index].name);
         (void)discard(PyObject_CallMethod(monitoring, "register_callback", "iiO", id, bit, Py_None));

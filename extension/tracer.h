@@ -76,6 +76,7 @@ struct tracer_counters {
     uint64_t missed_switches;   /* a greenlet ran that no switch had led to */
     uint64_t unnamed_calls;     /* functions that could not be named for lack of memory */
     uint64_t unseeded_stacks;   /* greenlets whose open calls could not be taken over */
+    uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
     uint64_t foreign_switch_errors; /* a chained trace function raised */
 };
 

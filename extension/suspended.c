@@ -1,0 +1,110 @@
+/* suspended.c -- finding suspended greenlets among the collector's objects, and their code. */
+#include "suspended.h"
+
+#if COMPAT_HAS_MONITORING
+
+struct search {
+    const struct module_state *state;
+    PyObject *greenlets_owned; /* list */
+    size_t missed;
+};
+
+static int
+visit_object(PyObject *object, void *arg)
+{
+    struct search *search = arg;
+    if (PyObject_TypeCheck(object, search->state->greenlet.type_borrowed) &&
+        search->state->greenlet.is_active(object) && PyList_Append(search->greenlets_owned, object) < 0) {
+        PyErr_Clear();
+        search->missed++;
+    }
+    return 1; /* go on */
+}
+
+/* {address: code object} of a greenlet's frames. Code objects are not keys themselves: two that are equal
+ * would count as one. -1 and an exception. */
+static int
+add_code(PyObject *codes, PyObject *code)
+{
+    PyObject *address_owned = PyLong_FromVoidPtr(code);
+    int failed = address_owned != NULL ? PyDict_SetItem(codes, address_owned, code) : -1;
+    Py_XDECREF(address_owned);
+    return failed;
+}
+
+static int
+add_codes_of_frames(PyObject *codes, PyObject *innermost_owned)
+{
+    int failed = 0;
+    PyObject *frame_owned = innermost_owned;
+    while (failed == 0 && frame_owned != NULL && PyFrame_Check(frame_owned)) {
+        PyObject *code_owned = (PyObject *)PyFrame_GetCode((PyFrameObject *)frame_owned);
+        failed = add_code(codes, code_owned);
+        Py_DECREF(code_owned);
+        Py_SETREF(frame_owned, (PyObject *)PyFrame_GetBack((PyFrameObject *)frame_owned));
+    }
+    Py_XDECREF(frame_owned);
+    return failed;
+}
+
+static size_t
+add_codes_of_greenlets(PyObject *codes, PyObject *greenlets)
+{
+    size_t missed = 0;
+    for (Py_ssize_t index = 0; index < PyList_GET_SIZE(greenlets); index++) {
+        PyObject *frame_owned = PyObject_GetAttrString(PyList_GET_ITEM(greenlets, index), "gr_frame");
+        if (frame_owned == NULL || add_codes_of_frames(codes, frame_owned) < 0) {
+            PyErr_Clear();
+            missed++;
+        }
+    }
+    return missed;
+}
+
+static int
+set_local_events(PyObject *monitoring, int tool_id, PyObject *code, int events)
+{
+    PyObject *result_owned = PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool_id, code, events);
+    Py_XDECREF(result_owned);
+    return result_owned != NULL ? 0 : -1;
+}
+
+static size_t
+refresh_codes(PyObject *monitoring, int tool_id, int any_event, PyObject *codes)
+{
+    size_t missed = 0;
+    Py_ssize_t place = 0;
+    PyObject *address, *code;
+    while (PyDict_Next(codes, &place, &address, &code)) {
+        if (set_local_events(monitoring, tool_id, code, any_event) < 0 ||
+            set_local_events(monitoring, tool_id, code, 0) < 0) {
+            PyErr_Clear();
+            missed++;
+        }
+    }
+    return missed;
+}
+
+size_t
+suspended_refresh(const struct module_state *state, PyObject *monitoring, int tool_id, int any_event)
+{
+    int collects = PyGC_Disable(); /* a collection may run any code */
+    struct search search = {.state = state, .greenlets_owned = PyList_New(0)};
+    PyObject *codes_owned = PyDict_New();
+    if (search.greenlets_owned != NULL && codes_owned != NULL) {
+        PyUnstable_GC_VisitObjects(visit_object, &search);
+        search.missed += add_codes_of_greenlets(codes_owned, search.greenlets_owned);
+        search.missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
+    } else {
+        PyErr_Clear();
+        search.missed++;
+    }
+    Py_XDECREF(search.greenlets_owned);
+    Py_XDECREF(codes_owned);
+    if (collects) {
+        (void)PyGC_Enable();
+    }
+    return search.missed;
+}
+
+#endif
