@@ -1,0 +1,129 @@
+# Everything a developer does with this project. Plain `make` lists it.
+#
+# Virtual environments are made below the project and belong to one Python each:
+#     .venv               of $(PYTHON), the one that demo and test use
+#     .venvs/3.12 ...     of the Pythons that `make test-all` finds
+#     .venvs/lint         checkers
+#     .venvs/sanitize     the sanitizer build, with a copy of the tree, so that it is never taken for the other
+#
+# A stamp file is touched after the last command of a step, so an interrupted step is done again.
+
+PYTHON ?= python3
+VENV ?= .venv
+PYTEST_FLAGS ?=
+SANITIZE_VENV = .venvs/sanitize
+LINT_VENV = .venvs/lint
+
+.DELETE_ON_ERROR:
+.SUFFIXES:
+.DEFAULT_GOAL = help
+.PHONY: help demo test test-python test-all core-test sanitize lint lint-python lint-c format install clean FORCE
+
+C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
+CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
+CORE_TEST_HEADERS = $(wildcard core/*.h core/tests/*.h)
+ALL_C = $(C_SOURCES) $(wildcard core/tests/*.c core/tests/*.h)
+BUILD_FILES = $(C_SOURCES) setup.py pyproject.toml MANIFEST.in
+PYTHON_FILES = greenletprofiler GreenletProfiler.py examples tests tools setup.py
+
+WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Werror
+SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1#\2/p' $(MAKEFILE_LIST) | column -t -s '#' 2>/dev/null \
+	|| sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1  \2/p' $(MAKEFILE_LIST)
+
+# -- environments ----------------------------------------------------------------------------------------
+
+# $(1): which Python an environment is of; changes only when that does.
+define python_of
+	@mkdir -p $(dir $@)
+	@"$(PYTHON)" -c 'import sys; print(sys.version, sys.base_prefix)' > $@.now \
+	|| { echo "make: there is no usable Python named $(PYTHON); name one by PYTHON=..." >&2; exit 1; }
+	@if cmp -s $@.now $@; then rm -f $@.now; else mv $@.now $@; fi
+endef
+
+build/python-of/%: FORCE
+	$(python_of)
+
+define make_environment
+	"$(PYTHON)" -m venv --clear $(1)
+	$(1)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/build.txt -r $(2)
+endef
+
+$(VENV)/made.stamp: build/python-of/$(VENV) requirements/build.txt requirements/test.txt
+	$(call make_environment,$(VENV),requirements/test.txt)
+	@touch $@
+
+$(VENV)/installed.stamp: $(VENV)/made.stamp $(BUILD_FILES)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --editable .
+	@touch $@
+
+$(LINT_VENV)/made.stamp: build/python-of/$(LINT_VENV) requirements/build.txt requirements/lint.txt
+	$(call make_environment,$(LINT_VENV),requirements/lint.txt)
+	$(LINT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check "greenlet>=3.1" pytest
+	@touch $@
+
+$(SANITIZE_VENV)/made.stamp: build/python-of/$(SANITIZE_VENV) requirements/build.txt requirements/test.txt
+	$(call make_environment,$(SANITIZE_VENV),requirements/test.txt)
+	@touch $@
+
+install: $(VENV)/installed.stamp
+
+# -- what a user runs ------------------------------------------------------------------------------------
+
+demo: install ## profile examples/foo_bar.py, print the table, write foo_bar.callgrind
+	$(VENV)/bin/greenletprofiler -o foo_bar.callgrind examples/foo_bar.py
+	@echo
+	@echo 'foo_bar.callgrind holds the same profile with callers and callees. To look at it:'
+	@echo '    kcachegrind foo_bar.callgrind            (on macOS: qcachegrind)'
+	@echo '    callgrind_annotate foo_bar.callgrind     (in the terminal, from the valgrind package)'
+
+test: core-test test-python ## run the whole test suite: the C core and the Python package
+
+test-python: install
+	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
+
+test-all: core-test ## run the suite on every CPython from 3.10 up that is found here
+	@$(PYTHON) tools/find_pythons.py > build/pythons
+	@while read -r version python; do \
+	    echo "== CPython $$version"; \
+	    $(MAKE) --no-print-directory test-python VENV=.venvs/$$version PYTHON="$$python" || exit 1; \
+	done < build/pythons
+
+# -- the C core alone ------------------------------------------------------------------------------------
+
+core-test: build/core-tests ## run the C core's unit tests under sanitizers
+	./build/core-tests
+
+build/core-tests: $(CORE_TEST_SOURCES) $(CORE_TEST_HEADERS)
+	@mkdir -p build
+	@echo 'int main(void) { return 0; }' > build/probe.c
+	@if $(CC) $(SANITIZERS) build/probe.c -o build/probe 2>/dev/null && ./build/probe; then \
+	    sanitizers='$(SANITIZERS)'; \
+	else \
+	    sanitizers=; echo 'core-test: $(CC) has no AddressSanitizer here: testing without it'; \
+	fi; \
+	echo "$(CC) $$sanitizers core/*.c core/tests/*.c -o $@"; \
+	$(CC) -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra $$sanitizers -Icore -Icore/tests $(CORE_TEST_SOURCES) -pthread -lm -o $@
+
+# -- checks for developers -------------------------------------------------------------------------------
+
+sanitize: core-test $(SANITIZE_VENV)/made.stamp ## run the suite with the extension under ASan and UBSan
+	tools/test_sanitized $(SANITIZE_VENV) $(PYTEST_FLAGS)
+
+lint: lint-python lint-c ## check style, types and warnings; needs ruff, mypy (installed), clang, clang-format
+
+lint-python: $(LINT_VENV)/made.stamp
+	$(LINT_VENV)/bin/ruff check $(PYTHON_FILES)
+	$(LINT_VENV)/bin/mypy
+
+lint-c:
+	tools/lint_c "$(PYTHON)"
+
+format: $(LINT_VENV)/made.stamp ## lay out the C sources and sort imports
+	clang-format -i $(ALL_C)
+	$(LINT_VENV)/bin/ruff check --quiet --fix --select I $(PYTHON_FILES)
+
+clean: ## remove everything that was built
+	rm -rf .venv .venvs build dist *.egg-info greenletprofiler/*.so .mypy_cache .pytest_cache .ruff_cache

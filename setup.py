@@ -1,0 +1,62 @@
+"""Builds the extension module; everything else that a build needs to know is in pyproject.toml.
+
+Every C file of core/ and extension/ goes in; core/tests/ does not. Two environment variables, for developers:
+
+    GREENLETPROFILER_DEVELOPMENT=1   many warnings, and each is an error
+    GREENLETPROFILER_SANITIZE=1      AddressSanitizer and UndefinedBehaviorSanitizer (see `make sanitize`)
+"""
+
+from __future__ import annotations
+
+import os
+import sysconfig
+from glob import glob
+
+from setuptools import Extension, setup
+
+# _GNU_SOURCE: -std=c11 alone hides the clocks and threads of POSIX.
+STANDARD_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-fvisibility=hidden", "-fno-strict-aliasing"]
+WARNING_FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
+SANITIZER_FLAGS = [
+    "-fsanitize=address,undefined",
+    "-fno-sanitize-recover=undefined",
+    "-fno-omit-frame-pointer",
+    "-g",
+]
+
+
+def is_set(name: str) -> bool:
+    return os.environ.get(name, "") not in ("", "0")
+
+
+def python_headers_are_not_ours() -> list[str]:
+    """Flags that keep warnings about Python's own headers out."""
+    folders = sorted({sysconfig.get_path("include"), sysconfig.get_path("platinclude")})
+    return [flag for folder in folders for flag in ("-isystem", folder)]
+
+
+def compile_flags() -> list[str]:
+    flags = list(STANDARD_FLAGS)
+    if is_set("GREENLETPROFILER_DEVELOPMENT"):
+        flags += WARNING_FLAGS + python_headers_are_not_ours()
+    if is_set("GREENLETPROFILER_SANITIZE"):
+        flags += SANITIZER_FLAGS
+    return flags
+
+
+def link_flags() -> list[str]:
+    return SANITIZER_FLAGS if is_set("GREENLETPROFILER_SANITIZE") else []
+
+
+setup(
+    ext_modules=[
+        Extension(
+            "greenletprofiler._native",
+            sources=sorted(glob("core/*.c") + glob("extension/*.c")),
+            depends=sorted(glob("core/*.h") + glob("extension/*.h")),
+            include_dirs=["core", "extension"],
+            extra_compile_args=compile_flags(),
+            extra_link_args=link_flags(),
+        )
+    ]
+)
