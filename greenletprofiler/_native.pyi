@@ -1,8 +1,8 @@
 from typing import Any
 
-class ToolIdsTaken(Exception): ...
-class Busy(Exception): ...
-class NotRunning(Exception): ...
+class ToolIdsTaken(Exception): ...  # noqa: N818
+class Busy(Exception): ...  # noqa: N818
+class NotRunning(Exception): ...  # noqa: N818
 
 class Recorder:
     def __init__(

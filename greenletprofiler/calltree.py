@@ -111,6 +111,11 @@ class TreeNode:
         self._index = index
 
     @property
+    def index(self) -> int:
+        """Its place in the columns of the call tree."""
+        return self._index
+
+    @property
     def function(self) -> Function:
         """What was called here."""
         return self._tree.functions[self._tree.function[self._index]]

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
 
 from greenletprofiler import folds
-from greenletprofiler.calltree import CallTree, TreeNode, distinct_functions, times_at, tree_from_snapshot
+from greenletprofiler.calltree import CallTree, TreeNode, distinct_functions, tree_from_snapshot
 from greenletprofiler.caveats import warnings_of
 from greenletprofiler.folds import Fold
 from greenletprofiler.values import (
@@ -150,12 +150,13 @@ class Profile:
         return keys, folds.fold(self.call_tree, groups, len(keys))
 
     def _groups(self, key: Callable[[Function], K | None]) -> tuple[array[int], tuple[K, ...]]:
-        """For each function of the tree the index of its key, -1 for key None; and the keys."""
+        """For each function the index of its key, -1 for key None; and the keys, of what is in the tree."""
         index: dict[K, int] = {}
-        groups = array("i")
-        for function in self.call_tree.functions:
-            name = key(function)
-            groups.append(folds.SKIPPED if name is None else index.setdefault(name, len(index)))
+        groups = array("i", [folds.SKIPPED]) * len(self.call_tree.functions)
+        for place in sorted(set(self.call_tree.function)):
+            name = key(self.call_tree.functions[place])
+            if name is not None:
+                groups[place] = index.setdefault(name, len(index))
         return groups, tuple(index)
 
     def print(
@@ -170,7 +171,12 @@ class Profile:
 
         print_table(self, sys.stdout if file is None else file, checked_clock(clock), limit, width)
 
-    def save(self, path: str | os.PathLike[str], format: str | None = None, clock: str = "cpu") -> None:
+    def save(
+        self,
+        path: str | os.PathLike[str],
+        format: str | None = None,  # noqa: A002  the word for it
+        clock: str = "cpu",
+    ) -> None:
         """Writes the profile to a file that only its owner can read.
 
         format: "callgrind" or "pstats"; by the file's name when not given.
@@ -202,8 +208,10 @@ class Profile:
 
 def _thread(record: Sequence[Any], tree: CallTree, node_of: Sequence[int]) -> ThreadStats:
     id_, ident, native_id, name, class_name, root, alive, lifetime_ns, own_ns, switches = record
-    times = times_at(tree.inclusive_times, node_of[root])
-    return ThreadStats(id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, times)
+    node = TreeNode(tree, node_of[root])
+    return ThreadStats(
+        id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, node.inclusive, node
+    )
 
 
 def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequence[int]) -> GreenletStats:

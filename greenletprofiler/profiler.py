@@ -13,6 +13,7 @@ import functools
 import inspect
 import os
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
 
@@ -25,21 +26,16 @@ from greenletprofiler.profile import Profile
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_FOLDER: Final = Path(__file__).absolute().parent
+
 #: Functions whose file name begins like this never show: the package, and the drop-in module beside it.
 HIDDEN: Final = (
-    os.path.join(os.path.dirname(os.path.abspath(__file__)), ""),
-    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "GreenletProfiler.py"),
+    str(_FOLDER) + os.sep,
+    str(_FOLDER.with_name("GreenletProfiler.py")),
 )
 
 #: Places in the call trees of one recording, some 100 bytes each. Past it, new paths are counted together.
 NODE_BUDGET: Final = 1_000_000
-
-
-def new_recorder(builtins: bool, threads: bool) -> _native.Recorder:
-    """A stopped recorder with this package's settings."""
-    return _native.Recorder(
-        builtins=builtins, threads=threads, hidden=HIDDEN, polls=POLLS, node_budget=NODE_BUDGET
-    )
 
 
 class Profiler:
@@ -56,7 +52,9 @@ class Profiler:
     """
 
     def __init__(self, builtins: bool = True, threads: bool = True) -> None:
-        self._recorder = new_recorder(builtins, threads)
+        self._recorder = _native.Recorder(
+            builtins=builtins, threads=threads, hidden=HIDDEN, polls=POLLS, node_budget=NODE_BUDGET
+        )
         self._decorated_calls = 0
         self._decorated_calls_lock = allocate_lock()
 
@@ -64,6 +62,11 @@ class Profiler:
     def running(self) -> bool:
         """True between start() and stop()."""
         return self._recorder.running
+
+    @property
+    def memory_bytes(self) -> int:
+        """What the recording holds now."""
+        return self._recorder.memory_bytes
 
     def start(self) -> None:
         """Begins to record, or goes on: what was recorded before is kept.

@@ -6,12 +6,12 @@ UnsupportedError with what to do. check() puts the running interpreter through a
 
 from __future__ import annotations
 
-import os
 import sys
 import sysconfig
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from importlib import import_module, util
+from pathlib import Path
 from typing import Any, Final
 
 from greenletprofiler.errors import UnsupportedError
@@ -138,7 +138,7 @@ def _installed() -> Iterator[str]:
     """The files of the folders that modules come from. importlib.metadata would take 50 ms longer."""
     for folder in sys.path:
         with suppress(OSError):
-            yield from os.listdir(folder or ".")
+            yield from (path.name for path in Path(folder).iterdir())
 
 
 def _has_module(name: str) -> bool:

@@ -17,10 +17,13 @@ Definitions, all of wall time unless they say CPU:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 from greenletprofiler.errors import ClockError
+
+if TYPE_CHECKING:
+    from greenletprofiler.calltree import TreeNode
 
 #: The clock that a report shows. "wall" is elapsed time: running + waiting.
 Clock = Literal["cpu", "wall"]
@@ -181,6 +184,7 @@ class ThreadStats:
     times: of everything in it; its waiting is that of all its greenlets together.
     own_ns: the profiler's share. times.running_ns + times.idle_ns + own_ns == lifetime_ns.
     switches: from greenlet to greenlet.
+    tree: its node in the call tree.
     """
 
     id: int
@@ -193,6 +197,7 @@ class ThreadStats:
     own_ns: int
     switches: int
     times: Times
+    tree: TreeNode = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Final
 
 from greenletprofiler.errors import FormatError
@@ -44,21 +45,21 @@ FORMATS: Final = (
 def find_format(path: str | os.PathLike[str], name: str | None = None) -> Format:
     """The format of this name, or the one that the file's name means. Raises FormatError."""
     if name is not None:
-        found = [format for format in FORMATS if format.name == name]
+        found = [known for known in FORMATS if known.name == name]
         problem = f"There is no file format named {name!r}"
     else:
-        found = [format for format in FORMATS if format.matches(os.path.basename(os.fspath(path)))]
+        found = [known for known in FORMATS if known.matches(Path(path).name)]
         problem = f"The name {os.fspath(path)!r} does not tell a file format"
     if not found:
         raise FormatError(f"{problem}: use {_known()}.")
     return found[0]
 
 
-def save(profile: Profile, path: str | os.PathLike[str], format: str | None, clock: Clock) -> None:
+def save(profile: Profile, path: str | os.PathLike[str], format_name: str | None, clock: Clock) -> None:
     """Writes the profile to `path`. Raises FormatError or OutputError."""
-    chosen = find_format(path, format)
+    chosen = find_format(path, format_name)
     write_file(path, lambda out: chosen.write(profile, out, clock))
 
 
 def _known() -> str:
-    return " or ".join(f"{format.name} ({', '.join(format.suffixes)})" for format in FORMATS)
+    return " or ".join(f"{known.name} ({', '.join(known.suffixes)})" for known in FORMATS)

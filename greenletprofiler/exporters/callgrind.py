@@ -27,11 +27,11 @@ Of the command line, only the base name of the script is in the file.
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
 from greenletprofiler._version import __version__
@@ -95,7 +95,7 @@ def write_callgrind(profile: Profile, out: BinaryIO, clock: Clock) -> None:
 
 def write_blocks(out: BinaryIO, events: Sequence[Event], blocks: Iterable[Block]) -> None:
     """Writes a file of these blocks, in their order."""
-    command = os.path.basename(sys.argv[0]) if sys.argv else ""
+    command = Path(sys.argv[0]).name if sys.argv else ""
     for line in _lines(command, events, blocks):
         out.write(line.encode() + b"\n")
 

@@ -9,7 +9,7 @@
 
 cpu (elapsed on the wall clock), running, waiting and idle are inclusive. A hub's idle time has a column of
 its own, where there is any, and is in none of the others, so waiting for the world hides nothing. An exact
-zero is shown as "-". Names and places that do not fit lose their beginning.
+zero is shown as "-". Places that do not fit lose folders, then names lose their beginning.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TextIO
 
 from greenletprofiler.profile import Profile
@@ -86,7 +87,7 @@ def _summary(profile: Profile) -> str:
 
 def _legend(shown: Iterable[FunctionStats], clock: Clock, unit: Unit) -> str:
     self_time = "CPU time" if clock == "cpu" else "elapsed time (running + waiting)"
-    legend = f"Times in {unit.name}; self is {self_time}; sorted by self"
+    legend = f"Times in {unit.name}; self is {self_time}, the others include callees; sorted by self"
     if any("/" in _calls(stats) for stats in shown):
         legend += "; calls of recursive functions are all/outermost"
     if any("+" in _calls(stats) for stats in shown):
@@ -106,8 +107,7 @@ def _rows(
         for row in (headings, *numbers)
     ]
     room = width - len(left[0]) - len(GAP)
-    places = _Places(sys.path)
-    texts = _names_and_places([(stats.function.label, places.short(stats.function)) for stats in shown], room)
+    texts = _names_and_places([stats.function for stats in shown], room)
     for row, text in zip(left, ("function", *texts), strict=True):
         yield f"{row}{GAP}{text}".rstrip()
 
@@ -126,17 +126,18 @@ def _calls(stats: FunctionStats) -> str:
     return text if everything == stats.primitive_calls else f"{text}/{stats.primitive_calls}"
 
 
-def _names_and_places(pairs: Sequence[tuple[str, str]], room: int) -> Iterator[str]:
-    """Two columns in `room` characters: names have what they need up to three fifths of it."""
-    longest_name = max((len(_printable(name)) for name, _ in pairs), default=0)
-    longest_place = max((len(_printable(place)) for _, place in pairs), default=0)
-    name_width = min(longest_name, max(room * 3 // 5, room - len(GAP) - longest_place))
-    for name, place in pairs:
-        if not place:
-            yield _shortened(_printable(name), room)
-            continue
-        fitting = _shortened(_printable(name), name_width).ljust(name_width)
-        yield f"{fitting}{GAP}{_shortened(_printable(place), room - name_width - len(GAP))}"
+def _names_and_places(functions: Sequence[Function], room: int) -> Iterator[str]:
+    """Two columns in `room` characters. Places give way first, down to two fifths of it."""
+    shorten = _Places(sys.path).short
+    places = [shorten(function, room * 2 // 5) for function in functions]
+    name_room = room - len(GAP) - max(map(len, places), default=0)
+    names = [
+        _shortened(_printable(function.label), name_room if place else room)
+        for function, place in zip(functions, places, strict=True)
+    ]
+    width = max((len(name) for name, place in zip(names, places, strict=True) if place), default=0)
+    for name, place in zip(names, places, strict=True):
+        yield f"{name.ljust(width)}{GAP}{place}" if place else name
 
 
 def _rest(hidden: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int) -> Iterator[str]:
@@ -150,16 +151,20 @@ def _rest(hidden: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int)
 
 
 class _Places:
-    """Shortens file names to what tells them apart: from the folder on that modules come from."""
+    """Shortens places to what tells them apart: from the folder on that modules come from, or less."""
 
     def __init__(self, search_path: Iterable[str]) -> None:
-        folders = {os.path.abspath(folder) for folder in search_path} | {os.getcwd()}
-        self._folders = sorted((os.path.join(folder, "") for folder in folders), key=len, reverse=True)
+        folders = {str(Path(folder).absolute()) + os.sep for folder in (*search_path, "")}
+        self._folders = sorted(folders, key=len, reverse=True)
 
-    def short(self, function: Function) -> str:
-        """The function's place, from that folder on."""
+    def short(self, function: Function, width: int) -> str:
+        """At most `width` characters. Leading folders or packages go first."""
         inside = (folder for folder in self._folders if function.filename.startswith(folder))
-        return function.place.removeprefix(next(inside, ""))
+        place = _printable(function.place.removeprefix(next(inside, "")))
+        separator = os.sep if function.filename else "."
+        while len(place) > width and separator in place:
+            place = place.partition(separator)[2]
+        return _shortened(place, width)
 
 
 def _terminal_width(file: TextIO) -> int:
