@@ -260,6 +260,9 @@ grow_greenlet_records(struct recorder *recorder)
 {
     size_t capacity = recorder->ended_greenlet_capacity;
     size_t grown = capacity == 0 ? FIRST_GREENLET_RECORDS : capacity * 2;
+    if (grown > recorder->limits.ended_greenlets) {
+        grown = recorder->limits.ended_greenlets;
+    }
     struct greenlet_record *records =
         memory_resize(&recorder->memory, recorder->ended_greenlets, capacity * sizeof *records,
                       grown * sizeof *records);

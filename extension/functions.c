@@ -348,6 +348,10 @@ static PyObject *
 qualname_if_function_of(PyObject *names, const PyCodeObject *code)
 {
     PyObject *found = names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, code->co_name) : NULL;
+    if (found != NULL && (Py_IS_TYPE(found, &PyClassMethod_Type) || Py_IS_TYPE(found, &PyStaticMethod_Type))) {
+        found = PyObject_GetAttrString(found, "__func__");
+        Py_XDECREF(found); /* the method object holds it */
+    }
     if (found != NULL && PyFunction_Check(found) && PyFunction_GET_CODE(found) == (const PyObject *)code) {
         return ((PyFunctionObject *)found)->func_qualname;
     }
@@ -391,14 +395,13 @@ static struct description
 describe_code(const struct functions *functions, PyCodeObject *code, compat_frame *frame)
 {
     PyObject *qualname = frame != NULL ? qualname_borrowed(code, frame) : compat_code_qualname(code);
-    struct text name = text_borrowed(code->co_name);
     struct description description = {
         .kind = KIND_PYTHON,
-        .name = qualname != NULL ? text_borrowed(qualname) : name,
+        .name = text_borrowed(qualname != NULL ? qualname : code->co_name),
         .filename = text_borrowed(code->co_filename),
         .line = code->co_firstlineno,
     };
-    description.flags = flags_of_code(&functions->rules, &description.filename, &name);
+    description.flags = flags_of_code(&functions->rules, &description.filename, &description.name);
     description.identity = identity_of_code(&description, code);
     return description;
 }

@@ -60,7 +60,7 @@ struct function_record {
 struct function_rules {
     struct text *hidden; /* prefixes of file names */
     size_t hidden_count;
-    struct text *polls; /* pairs: the end of a file name, a function's name */
+    struct text *polls; /* pairs: the end of a file name, a function's qualified name */
     size_t polls_count; /* texts */
 };
 
