@@ -1,0 +1,77 @@
+"""Loads a file in the real KCachegrind, without a screen, and tells what it said.
+
+KCachegrind keeps no exit code for a file that it cannot read. What it does is log: an error in a line is a
+critical message; a message box about a file that has nothing for it shows among the debug messages of
+accessibility, as does, after a file is loaded, the bar of tabs for the function that it selects.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import signal
+import subprocess
+import threading
+from pathlib import Path
+
+import pytest
+
+DEADLINE_SECONDS = 120
+MISSING = [program for program in ("kcachegrind", "dbus-run-session") if shutil.which(program) is None]
+needs_kcachegrind = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
+
+LOADED = re.compile(r"^qt\.gui\.shortcutmap\|debug\|.*addShortcut\(TabBar\(")
+REFUSED = re.compile(r"Could not open the file")
+COMPLAINT = re.compile(r'^default\|(?:critical|warning)\|(Loading ".*)')
+
+
+def load_in_kcachegrind(path: Path, home: Path) -> tuple[bool, list[str]]:
+    """Whether it loaded the file, and its complaints about it. `home`: an empty folder for its settings."""
+    environment = {
+        **os.environ,
+        "QT_QPA_PLATFORM": "offscreen",
+        "QT_LOGGING_RULES": "*.debug=true",
+        "QT_MESSAGE_PATTERN": "%{category}|%{type}|%{message}",
+        "HOME": str(home),
+        "XDG_CONFIG_HOME": str(home),
+        "XDG_RUNTIME_DIR": str(home),
+        "LC_ALL": "C.UTF-8",
+    }
+    process = subprocess.Popen(
+        ["dbus-run-session", "--", "kcachegrind", str(path)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=environment,
+        start_new_session=True,
+    )
+    deadline = threading.Timer(DEADLINE_SECONDS, _end, [process])
+    deadline.start()
+    try:
+        return _verdict(process)
+    finally:
+        deadline.cancel()
+        _end(process)
+        process.wait()
+
+
+def _verdict(process: subprocess.Popen[str]) -> tuple[bool, list[str]]:
+    complaints = []
+    assert process.stderr is not None
+    for line in process.stderr:
+        if complaint := COMPLAINT.match(line):
+            complaints.append(complaint.group(1))
+        if LOADED.search(line):
+            return True, complaints
+        if REFUSED.search(line):
+            return False, complaints
+    return False, complaints
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
