@@ -55,6 +55,13 @@ compat_thread_state_id(const PyThreadState *tstate)
     return tstate->id;
 }
 
+/* Whether the interpreter began in this thread: its thread state is the first that there was. */
+static inline bool
+compat_is_main_thread(const PyThreadState *tstate)
+{
+    return tstate->id == 1;
+}
+
 static inline uint64_t
 compat_native_thread_id(const PyThreadState *tstate)
 {

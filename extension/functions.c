@@ -203,16 +203,6 @@ add_function(struct functions *functions, const void *key, const struct descript
 
 /* -- identity ------------------------------------------------------------------------------------ */
 
-static struct text
-text_borrowed(PyObject *str)
-{
-    return (struct text){
-        .data = PyUnicode_DATA(str),
-        .length = (size_t)PyUnicode_GET_LENGTH(str),
-        .unit = (int)PyUnicode_KIND(str),
-    };
-}
-
 static uint64_t
 hash_bytes(uint64_t hash, const void *bytes, size_t length)
 {

@@ -111,6 +111,7 @@ code_key(const PyCodeObject *code, Py_ssize_t slot)
 /* -- text ---------------------------------------------------------------------------------------- */
 
 /* False when there is no memory. */
+struct text text_borrowed(PyObject *str); /* as long as the str */
 bool text_copy_str(struct memory *memory, struct text *text, PyObject *str);
 bool text_copy(struct memory *memory, struct text *text, const struct text *source);
 struct text text_of_c_string(const char *string); /* borrowed */

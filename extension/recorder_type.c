@@ -83,6 +83,7 @@ recorder_traverse(PyObject *self, visitproc visit, void *arg)
     struct tracer *tracer = (struct tracer *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(tracer->profile_callback_owned);
+    Py_VISIT(tracer->replaced_hook_owned);
     for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
         for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
             Py_VISIT((PyObject *)each->hook_owned);

@@ -136,11 +136,14 @@ copy_tree(struct copy *copy, struct thread_converters *converters, const struct 
     return hidden_ticks;
 }
 
+/* What stands for all ended threads is no thread of the interpreter's: it goes by its root's name. */
 static bool
-copy_thread_names(struct copy *copy, struct thread_row *row, const struct traced_thread *traced)
+copy_thread_names(struct copy *copy, struct thread_row *row, const struct thread *thread,
+                  const struct traced_thread *traced)
 {
     if (traced == NULL) {
-        return true;
+        const struct function_record *root = (const struct function_record *)thread->root->function;
+        return text_copy(&copy->memory, &row->name, &root->name);
     }
     row->ident = traced->ident;
     row->native_id = traced->native_id;
@@ -170,7 +173,7 @@ copy_thread(struct copy *copy, const struct tracer *tracer, const struct thread 
     struct thread_row *row = &copy->threads[copy->thread_count++];
     *row = (struct thread_row){.id = thread->id, .switches = thread->switches, .alive = thread->alive};
     row->root = (int32_t)copy->row_count;
-    bool copied = rows != NULL && hidden != NULL && copy_thread_names(copy, row, traced_thread_of(tracer, thread));
+    bool copied = rows != NULL && hidden != NULL && copy_thread_names(copy, row, thread, traced_thread_of(tracer, thread));
     if (copied) {
         long double rate = copy->ns_per_tick;
         struct thread_converters converters = {{.ns_per_tick = rate}, {.ns_per_tick = rate}, {.ns_per_tick = rate}};
@@ -293,11 +296,12 @@ copy_recording(struct copy *copy, const struct tracer *tracer)
 static bool
 settle_and_copy(struct copy *copy, struct tracer *tracer)
 {
-    uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
+    const struct clock *clock = &tracer->recorder.clock;
+    copy->recorded_ticks = tracer->recorded_ticks;
     if (tracer->running) {
-        recorder_settle(&tracer->recorder, now_ticks);
+        recorder_settle(&tracer->recorder, clock_ticks(clock));
+        copy->recorded_ticks += clock_ticks(clock) - tracer->session_began_ticks;
     }
-    copy->recorded_ticks = tracer->recorded_ticks + (tracer->running ? now_ticks - tracer->session_began_ticks : 0);
     clock_refine(&tracer->recorder.clock);
     copy->memory = tracer->recorder.memory;
     copy->memory.bytes = 0;

@@ -2,7 +2,10 @@
  *
  * A profile function is set thread by thread: on those that exist when a session starts, on a new one when
  * the call that made it returns, and, for threads made where no event tells, at the next greenlet switch.
- * A profile function that was there before is put aside and put back. */
+ * A profile function that was there before is put aside and put back.
+ *
+ * Thread pools (gevent's) set threading's profile hook anew before each task, and none after it. So we are
+ * that hook too: called as a Python profile function, we put the C one in its place. */
 #include "tracer.h"
 
 #if !COMPAT_HAS_MONITORING
@@ -78,6 +81,82 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
     return 0;
 }
 
+/* -- threading's hook ---------------------------------------------------------------------------- */
+
+static const char *const event_names[] = {
+    [PyTrace_CALL] = "call",         [PyTrace_EXCEPTION] = "exception",     [PyTrace_LINE] = "line",
+    [PyTrace_RETURN] = "return",     [PyTrace_C_CALL] = "c_call",           [PyTrace_C_EXCEPTION] = "c_exception",
+    [PyTrace_C_RETURN] = "c_return", [PyTrace_OPCODE] = "opcode",
+};
+enum { EVENT_NAMES = sizeof event_names / sizeof event_names[0] };
+
+static void
+pass_on(PyObject *self, PyObject *frame, PyObject *event, PyObject *argument)
+{
+    for (int what = 0; what < EVENT_NAMES; what++) {
+        if (PyUnicode_CompareWithASCIIString(event, event_names[what]) == 0) {
+            (void)on_event(self, (PyFrameObject *)frame, what, argument);
+        }
+    }
+}
+
+/* hook(frame, event, argument): the interpreter calls it for an event of a thread that set it. */
+static PyObject *
+on_hook(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    struct tracer *tracer = ((struct callback *)self)->tracer_owned;
+    if (PyVectorcall_NARGS(nargsf) != 3 || kwnames != NULL || !PyFrame_Check(args[0]) || !PyUnicode_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "a profile function takes a frame, an event and its argument");
+        return NULL;
+    }
+    if (tracer->profile_callback_owned == NULL) {
+        Py_RETURN_NONE; /* the session is over */
+    }
+    if (_PyEval_SetProfile(compat_thread_state(), on_event, tracer->profile_callback_owned) < 0) {
+        return NULL;
+    }
+    pass_on(self, args[0], args[1], args[2]);
+    Py_RETURN_NONE;
+}
+
+/* threading.NAME(argument), or threading.NAME() for NULL; owned, NULL without an exception. */
+static PyObject *
+call_threading_owned(const char *name, PyObject *argument)
+{
+    PyObject *threading_owned = PyImport_ImportModule("threading");
+    PyObject *function_owned = threading_owned != NULL ? PyObject_GetAttrString(threading_owned, name) : NULL;
+    PyObject *result_owned = NULL;
+    if (function_owned != NULL) {
+        result_owned = argument != NULL ? PyObject_CallOneArg(function_owned, argument)
+                                        : PyObject_CallNoArgs(function_owned);
+    }
+    PyErr_Clear();
+    Py_XDECREF(function_owned);
+    Py_XDECREF(threading_owned);
+    return result_owned;
+}
+
+static void
+set_threading_hook(struct tracer *tracer)
+{
+    if (tracer->only_tstate_id != 0) {
+        return;
+    }
+    Py_XSETREF(tracer->replaced_hook_owned, call_threading_owned("getprofile", NULL));
+    Py_XDECREF(call_threading_owned("setprofile", tracer->profile_callback_owned));
+}
+
+static void
+put_threading_hook_back(struct tracer *tracer)
+{
+    PyObject *now_owned = call_threading_owned("getprofile", NULL);
+    if (now_owned != NULL && now_owned == tracer->profile_callback_owned && tracer->replaced_hook_owned != NULL) {
+        Py_XDECREF(call_threading_owned("setprofile", tracer->replaced_hook_owned));
+    }
+    Py_XDECREF(now_owned);
+    Py_CLEAR(tracer->replaced_hook_owned);
+}
+
 /* -- setting it, thread by thread ---------------------------------------------------------------- */
 
 static void
@@ -129,10 +208,11 @@ source_notice_threads(struct tracer *tracer)
 int
 source_start(struct tracer *tracer)
 {
-    tracer->profile_callback_owned = callback_new(tracer, NULL);
+    tracer->profile_callback_owned = callback_new(tracer, on_hook);
     if (tracer->profile_callback_owned == NULL) {
         return -1;
     }
+    set_threading_hook(tracer);
     set_on_threads_after(tracer, 0);
     return 0;
 }
@@ -160,6 +240,7 @@ source_stop(struct tracer *tracer)
             put_back(tracer, traced, tstate);
         }
     }
+    put_threading_hook_back(tracer);
     Py_CLEAR(tracer->profile_callback_owned);
 }
 

@@ -25,14 +25,20 @@ text_copy(struct memory *memory, struct text *text, const struct text *source)
     return true;
 }
 
-bool
-text_copy_str(struct memory *memory, struct text *text, PyObject *str)
+struct text
+text_borrowed(PyObject *str)
 {
-    struct text borrowed = {
+    return (struct text){
         .data = PyUnicode_DATA(str),
         .length = (size_t)PyUnicode_GET_LENGTH(str),
         .unit = (int)PyUnicode_KIND(str),
     };
+}
+
+bool
+text_copy_str(struct memory *memory, struct text *text, PyObject *str)
+{
+    struct text borrowed = text_borrowed(str);
     return text_copy(memory, text, &borrowed);
 }
 

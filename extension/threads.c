@@ -47,26 +47,34 @@ thread_object_borrowed(PyThreadState *tstate)
     return compat_frame_first_local(outermost);
 }
 
+static void
+set_names(struct memory *memory, struct traced_thread *traced, const struct text *name, const char *class_name)
+{
+    struct text class_text = text_of_c_string(class_name);
+    text_free(memory, &traced->name);
+    text_free(memory, &traced->class_name);
+    (void)text_copy(memory, &traced->name, name);
+    (void)text_copy(memory, &traced->class_name, &class_text);
+}
+
 /* Once a thread runs its first function; a thread that was only just made has none yet. */
 static void
-copy_thread_names(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+name_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
 {
     struct memory *memory = &tracer->recorder.memory;
-    if (traced->class_name.length > 0) {
+    if (compat_is_main_thread(tstate)) {
+        struct text name = text_of_c_string("MainThread");
+        set_names(memory, traced, &name, "_MainThread");
         return;
     }
     PyObject *thread = thread_object_borrowed(tstate);
-    PyObject *name_owned = NULL;
-    if (thread != NULL) {
-        name_owned = PyObject_GenericGetAttr(thread, tracer->state->thread_name_owned);
-        struct text class_name = text_of_c_string(Py_TYPE(thread)->tp_name);
-        (void)text_copy(memory, &traced->class_name, &class_name);
-    }
+    PyObject *name_owned = thread != NULL ? PyObject_GenericGetAttr(thread, tracer->state->thread_name_owned) : NULL;
     if (name_owned != NULL && PyUnicode_Check(name_owned)) {
-        (void)text_copy_str(memory, &traced->name, name_owned);
+        struct text name = text_borrowed(name_owned);
+        set_names(memory, traced, &name, Py_TYPE(thread)->tp_name);
     }
     PyErr_Clear();
-    Py_XDECREF(name_owned); /* the thread object holds it too */
+    Py_XDECREF(name_owned);
 }
 
 /* -- begin --------------------------------------------------------------------------------------- */
@@ -142,7 +150,7 @@ threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
         struct traced_thread *traced = is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
         if (traced != NULL) {
             traced->armed = false;
-            copy_thread_names(tracer, traced, tstate);
+            name_thread(tracer, traced, tstate);
             greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
         }
     }
@@ -157,7 +165,7 @@ threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
     }
     if (traced != NULL && !traced->armed) {
         traced->armed = true; /* before, for arming may run Python code */
-        copy_thread_names(tracer, traced, tstate);
+        name_thread(tracer, traced, tstate);
         greenlets_arm_thread(tracer, traced, tstate, entering);
         threads_watch(tracer, traced);
     }

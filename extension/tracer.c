@@ -91,8 +91,8 @@ tracer_end_session(struct tracer *tracer)
 {
     uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
     recorder_stop(&tracer->recorder, now_ticks);
+    tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
     greenlets_disarm(tracer);
-    tracer->recorded_ticks += now_ticks - tracer->session_began_ticks;
     tracer->running = false;
     tracer->current_tstate = NULL;
     tracer->state->running_borrowed = NULL;

@@ -105,7 +105,8 @@ struct tracer {
     int64_t started_monotonic_ns;
     struct monitoring_source monitoring;
     uint64_t newest_tstate_id; /* 3.10, 3.11: threads up to this one have our profile function */
-    PyObject *profile_callback_owned; /* 3.10, 3.11 */
+    PyObject *profile_callback_owned; /* 3.10, 3.11; NULL between sessions */
+    PyObject *replaced_hook_owned;    /* 3.10, 3.11: threading's profile hook before ours */
 };
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */

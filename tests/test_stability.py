@@ -1,0 +1,220 @@
+"""Start and stop, again and again and where they cannot: nothing leaks, nothing stays behind."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+
+import greenlet
+import pytest
+from recorded import record, stats
+
+from greenletprofiler import Profiler, _native
+from greenletprofiler.errors import ToolIdsTakenError
+
+MONITORING = sys.version_info >= (3, 12)
+
+
+def leaf() -> None:
+    pass
+
+
+def work() -> None:
+    main = greenlet.getcurrent()
+
+    def child() -> None:
+        leaf()
+        main.switch()
+        sorted([2, 1], key=abs)
+
+    each = greenlet.greenlet(child)
+    each.switch()
+    each.switch()
+    with pytest.raises(TypeError):
+        str.upper(1)  # type: ignore[arg-type]
+
+
+def least_growth(cycle: Callable[[], object], times: int, rounds: int = 4) -> int:
+    """Memory blocks that the interpreter holds more after a round of so many cycles: the least of several
+    rounds, for caches fill at first, while a leak grows in all of them."""
+    growths = []
+    for _ in range(rounds):
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(times):
+            cycle()
+        gc.collect()
+        growths.append(sys.getallocatedblocks() - before)
+    return min(growths)
+
+
+def test_a_thousand_sessions_of_one_profiler_leave_no_object_behind() -> None:
+    profiler = Profiler()
+
+    def cycle() -> None:
+        with profiler:
+            work()
+
+    assert least_growth(cycle, 1000) < 100
+
+
+def test_a_thousand_profilers_leave_no_object_behind() -> None:
+    assert least_growth(lambda: record(work), 250) < 25
+
+
+def test_references_to_what_events_hand_over_are_flat() -> None:
+    counted: list[object] = [None, leaf.__code__, len, greenlet.getcurrent(), greenlet.greenlet, type(leaf)]
+    profiler = Profiler()
+    with profiler:
+        work()
+    before = [sys.getrefcount(each) for each in counted]
+    for _ in range(1000):
+        with profiler:
+            work()
+    after = [sys.getrefcount(each) for each in counted]
+    assert [abs(now - then) < 20 for now, then in zip(after, before, strict=True)] == [True] * len(counted)
+
+
+def test_a_recorder_is_freed_with_its_last_reference() -> None:
+    profiler = Profiler()
+    with profiler:
+        work()
+    gone = weakref.ref(profiler)
+    recorders_before = sum(isinstance(each, _native.Recorder) for each in gc.get_objects())
+    del profiler
+    gc.collect()
+    assert gone() is None
+    assert sum(isinstance(each, _native.Recorder) for each in gc.get_objects()) == recorders_before - 1
+
+
+def test_a_profiler_that_is_dropped_while_it_runs_stops() -> None:
+    profiler = Profiler()
+    profiler.start()
+    del profiler
+    gc.collect()
+    assert stats(record(work), "leaf").calls == 1
+
+
+if MONITORING:  # 3.10 and 3.11 have no tool ids
+
+    def test_taken_tool_ids_are_a_named_error_and_are_left_alone() -> None:
+        monitoring = sys.monitoring
+        for tool in (2, 3, 4):
+            monitoring.use_tool_id(tool, f"tool {tool}")
+        try:
+            with pytest.raises(ToolIdsTakenError):
+                Profiler().start()
+            assert [monitoring.get_tool(tool) for tool in (2, 3, 4)] == ["tool 2", "tool 3", "tool 4"]
+        finally:
+            for tool in (2, 3, 4):
+                monitoring.free_tool_id(tool)
+        assert stats(record(work), "leaf").calls == 1
+
+    def test_the_next_free_tool_id_is_taken_and_given_back() -> None:
+        monitoring = sys.monitoring
+        monitoring.use_tool_id(2, "another")
+        try:
+            assert stats(record(work), "leaf").calls == 1
+            assert monitoring.get_tool(3) is None
+        finally:
+            monitoring.free_tool_id(2)
+
+
+def test_another_profiler_right_after_sees_everything() -> None:
+    """cProfile, whose events would be missing where we had turned them off."""
+    import cProfile
+
+    record(work)
+    profile = cProfile.Profile()
+    profile.enable()
+    for _ in range(5):
+        leaf()
+    profile.disable()
+    profile.create_stats()
+    counts = {name: numbers[0] for (_file, _line, name), numbers in profile.stats.items()}  # type: ignore[attr-defined]
+    assert counts["leaf"] == 5
+
+
+def test_a_profile_function_that_was_set_is_put_back() -> None:
+    def profile(_frame: object, _event: str, _argument: object) -> None:
+        pass
+
+    sys.setprofile(profile)
+    try:
+        record(work)
+        assert sys.getprofile() is profile
+    finally:
+        sys.setprofile(None)
+
+
+def test_the_recursion_limit_is_reached_where_it_would_be() -> None:
+    def down(levels: int) -> int:
+        try:
+            return down(levels + 1)
+        except RecursionError:
+            return levels
+
+    plain = down(0)
+    reached: list[int] = []
+    record(lambda: reached.append(down(0)))
+    assert plain - reached[0] < 10
+
+
+def test_deep_recursion_is_recorded_whole() -> None:
+    program = """
+import sys; sys.setrecursionlimit(100_000)
+import threading; threading.stack_size(512 * 1024 * 1024)
+from greenletprofiler import Profiler
+def down(levels):
+    if levels: down(levels - 1)
+def main():
+    profiler = Profiler(builtins=False)
+    with profiler: down(60_000)
+    profile = profiler.snapshot()
+    print([(each.calls, each.primitive_calls) for each in profile.functions if each.function.name == "down"])
+thread = threading.Thread(target=main); thread.start(); thread.join()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("[(60001, 1)]\n", "")
+
+
+def test_the_interpreter_ends_in_peace_while_the_profiler_runs() -> None:
+    program = """
+import threading, greenlet
+from greenletprofiler import Profiler
+profiler = Profiler()
+profiler.start()
+main = greenlet.getcurrent()
+kept = greenlet.greenlet(main.switch); kept.switch()
+event = threading.Event()
+threading.Thread(target=event.wait, daemon=True).start()
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
+    functions = []
+    for number in range(100):
+        names: dict[str, Callable[[], None]] = {}
+        exec(compile(f"def f{number}(): leaf()", f"made_{number}.py", "exec"), {"leaf": leaf}, names)
+        functions.append(names[f"f{number}"])
+    recorder = _native.Recorder(builtins=False, threads=False, hidden=(), polls=(), node_budget=60)
+    recorder.start()
+    for function in functions:
+        function()
+    recorder.stop()
+    from greenletprofiler import Profile
+
+    profile = Profile.from_snapshot(recorder.snapshot())
+    assert profile.counters["truncated_calls"] > 0
+    assert any("[truncated]" in warning for warning in profile.warnings)
+    assert all(
+        thread.times.running_ns + thread.times.idle_ns + thread.own_ns == thread.lifetime_ns
+        for thread in profile.threads
+    )
+    seen = sum(node.calls for node in profile.tree.walk())
+    assert seen == 200

@@ -1,0 +1,199 @@
+"""Running, CPU, waiting and idle: conserved to the nanosecond, and right within what the machine allows."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import gevent
+import greenlet
+import pytest
+from greenlet import getcurrent
+from recorded import record, stats
+
+from greenletprofiler import Profile, Profiler
+
+
+def spin(seconds: float) -> None:
+    """Uses that much CPU time."""
+    end = time.thread_time() + seconds
+    while time.thread_time() < end:
+        pass
+
+
+def conserves(profile: Profile) -> bool:
+    """running + idle + own == lifetime, for each thread."""
+    return all(
+        thread.times.running_ns + thread.times.idle_ns + thread.own_ns == thread.lifetime_ns
+        for thread in profile.threads
+    )
+
+
+def busy_program() -> None:
+    main = getcurrent()
+
+    def work() -> None:
+        for _ in range(50):
+            spin(0.0001)
+            main.switch()
+
+    greenlets = [greenlet.greenlet(work) for _ in range(3)]
+    threads = [threading.Thread(target=spin, args=(0.01,)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while not all(each.dead for each in greenlets):
+        for each in greenlets:
+            each.switch()
+    for thread in threads:
+        thread.join()
+    gevent.sleep(0.01)
+
+
+@pytest.fixture(scope="module")
+def busy() -> Profile:
+    return record(busy_program)
+
+
+def test_running_idle_and_own_time_add_up_to_each_threads_recorded_time(busy: Profile) -> None:
+    assert len(busy.threads) >= 4
+    assert conserves(busy)
+
+
+def test_self_times_add_up_to_the_total(busy: Profile) -> None:
+    marks = [node for node in busy.tree.walk() if not node.function.is_function]
+    for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns"):
+        functions = sum(getattr(each.self, name) for each in busy.functions)
+        assert functions + sum(getattr(node.self, name) for node in marks) == getattr(busy.total, name)
+
+
+def test_inclusive_time_is_that_of_the_subtree(busy: Profile) -> None:
+    for node in busy.tree.walk():
+        below = [child.inclusive.running_ns for child in node.children]
+        assert node.inclusive.running_ns == node.self.running_ns + sum(below)
+
+
+def test_cpu_never_exceeds_running(busy: Profile) -> None:
+    assert all(node.self.cpu_ns <= node.self.running_ns for node in busy.tree.walk())
+
+
+def test_a_thread_lives_no_longer_than_the_recording(busy: Profile) -> None:
+    assert all(thread.lifetime_ns <= busy.recorded_ns for thread in busy.threads)
+
+
+def test_cpu_time_is_what_the_threads_own_clock_says() -> None:
+    used = []
+
+    def program() -> None:
+        before = time.thread_time_ns()
+        for _ in range(200):
+            spin(0.0005)
+            time.sleep(0.0001)
+        used.append(time.thread_time_ns() - before)
+
+    profile = record(program)
+    assert stats(profile, "program").inclusive.cpu_ns == pytest.approx(used[0], rel=0.02)
+
+
+def test_sleeping_is_running_off_the_cpu() -> None:
+    profile = record(lambda: time.sleep(0.1))
+    found = stats(profile, "sleep")
+    assert found.self.running_ns >= 0.1e9
+    assert found.self.cpu_ns < 0.02e9
+    assert found.self.waiting_ns == 0
+
+
+def test_a_greenlet_that_is_switched_out_waits() -> None:
+    main = getcurrent()
+
+    def waiter() -> None:
+        main.switch()
+
+    def program() -> None:
+        one = greenlet.greenlet(waiter)
+        one.switch()
+        time.sleep(0.05)
+        one.switch()
+
+    found = stats(record(program, builtins=False), "waiter")
+    assert 0.05e9 <= found.self.waiting_ns < 0.2e9
+    assert found.self.running_ns < 0.02e9
+    assert found.inclusive.elapsed_ns == found.inclusive.running_ns + found.inclusive.waiting_ns
+
+
+def test_a_greenlet_that_never_goes_on_waits_until_the_snapshot() -> None:
+    main = getcurrent()
+    kept = []
+
+    def waiter() -> None:
+        main.switch()
+
+    def program() -> None:
+        kept.append(greenlet.greenlet(waiter))
+        kept[0].switch()
+        time.sleep(0.05)
+
+    assert stats(record(program, builtins=False), "waiter").self.waiting_ns >= 0.05e9
+
+
+@pytest.mark.parametrize("builtins", [True, False])
+def test_a_hub_that_polls_is_idle_and_not_running(builtins: bool) -> None:
+    profile = record(lambda: gevent.sleep(0.1), builtins)
+    hub = stats(profile, "Hub.run")
+    assert hub.inclusive.idle_ns >= 0.09e9
+    assert hub.inclusive.running_ns < 0.05e9
+    assert conserves(profile)
+
+
+@pytest.mark.parametrize("builtins", [True, False])
+def test_a_hub_that_is_blocked_by_a_callback_is_not_idle(builtins: bool) -> None:
+    def block() -> None:
+        time.sleep(0.1)
+
+    def program() -> None:
+        gevent.get_hub().loop.run_callback(block)
+        gevent.sleep(0.001)
+
+    profile = record(program, builtins)
+    assert stats(profile, "block").inclusive.running_ns >= 0.1e9
+    assert stats(profile, "block").inclusive.idle_ns == 0
+
+
+def test_a_snapshot_while_running_counts_the_time_so_far() -> None:
+    profiler = Profiler()
+    with profiler:
+        spin(0.02)
+        first = profiler.snapshot()
+        spin(0.02)
+    second = profiler.snapshot()
+    assert conserves(first) and conserves(second)
+    assert stats(first, "spin").inclusive.cpu_ns >= 0.019e9
+    assert stats(second, "spin").inclusive.cpu_ns >= 0.038e9
+    assert (stats(first, "spin").calls, stats(second, "spin").calls) == (1, 2)
+
+
+def test_time_between_sessions_is_nobodys() -> None:
+    profiler = Profiler()
+    with profiler:
+        pass
+    time.sleep(0.05)
+    with profiler:
+        pass
+    profile = profiler.snapshot()
+    assert profile.recorded_ns < 0.05e9
+    assert conserves(profile)
+
+
+def test_phases_share_the_cpu_as_they_should() -> None:
+    def first() -> None:
+        spin(0.08)
+
+    def second() -> None:
+        spin(0.04)
+
+    def program() -> None:
+        first()
+        second()
+
+    profile = record(program, builtins=False)
+    one, two = (stats(profile, name).inclusive.cpu_ns for name in ("first", "second"))
+    assert one / (one + two) == pytest.approx(2 / 3, abs=0.02)
