@@ -250,14 +250,7 @@ source_start(struct tracer *tracer)
     if (monitoring == NULL || take_tool_id(tracer, monitoring) < 0) {
         return -1;
     }
-    if (register_events(tracer, monitoring) < 0) {
-        PyObject *type, *value, *traceback;
-        PyErr_Fetch(&type, &value, &traceback);
-        source_stop(tracer);
-        PyErr_Restore(type, value, traceback);
-        return -1;
-    }
-    return 0;
+    return register_events(tracer, monitoring);
 }
 
 void

@@ -65,6 +65,17 @@ arm_this_thread(struct tracer *tracer)
     (void)threads_enter(tracer, compat_thread_state(), NULL);
 }
 
+/* Leaves the exception that made it necessary. */
+static void
+undo_start(struct tracer *tracer)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    source_stop(tracer);
+    tracer_end_session(tracer);
+    PyErr_Restore(type, value, traceback);
+}
+
 int
 tracer_start(struct tracer *tracer)
 {
@@ -80,7 +91,7 @@ tracer_start(struct tracer *tracer)
     threads_begin_all(tracer, tracer->session_began_ticks);
     arm_this_thread(tracer);
     if (source_start(tracer) < 0) {
-        tracer_end_session(tracer);
+        undo_start(tracer);
         return -1;
     }
     return 0;

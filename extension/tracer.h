@@ -111,7 +111,7 @@ struct tracer {
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */
 
-int source_start(struct tracer *tracer);  /* -1 and an exception; then nothing is left behind */
+int source_start(struct tracer *tracer);  /* -1 and an exception; source_stop() is due all the same */
 void source_stop(struct tracer *tracer);  /* leaves no exception */
 void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
 
