@@ -83,7 +83,8 @@ def fill_greenlets(stats: YGreenletStats) -> Clock:
     greenlets = [greenlet for profile in RECORDING.profiles() for greenlet in profile.greenlets]
     for number, greenlet in enumerate(sorted(greenlets, key=lambda greenlet: greenlet.id), start=1):
         seconds = _context_seconds(greenlet.times, clock)
-        stats.append(YGreenletStat((greenlet.greenlet_class.name, number, seconds, greenlet.switches)))
+        name = greenlet.greenlet_class.name.rpartition(".")[2]
+        stats.append(YGreenletStat((name, number, seconds, greenlet.switches)))
     return clock
 
 
