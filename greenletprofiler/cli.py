@@ -1,0 +1,132 @@
+"""The command: greenletprofiler [options] SCRIPT ARGS... | -m MODULE ARGS...
+
+    command line  ->  checks             ->  run.py: the program runs, the profile is written
+                      (one line, exit 2)
+
+Everything that can be found wrong beforehand is: a profile that took an hour is not lost for a folder that
+does not exist.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from greenletprofiler._version import __version__
+from greenletprofiler.errors import OutputError, ProfilerError, UsageError
+from greenletprofiler.exporters import find_format
+from greenletprofiler.output import check_destination
+from greenletprofiler.program import Module, Program, Script
+from greenletprofiler.run import Report, Run, frames_outside, say
+from greenletprofiler.values import CLOCKS, checked_clock
+
+BAD_USAGE: Final = 2
+
+_USAGE: Final = (
+    "greenletprofiler [options] SCRIPT [ARGUMENTS...]\n       greenletprofiler [options] -m MODULE [ARGUMENTS...]"
+)
+_EPILOG: Final = (
+    "Options come before SCRIPT or -m MODULE; all that follows belongs to the program. The table is written to"
+    " standard error when the program ends. See README.md for what its columns mean."
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a program under the profiler and returns its exit code, or 2 if there was nothing to run.
+
+    argv: the arguments of the command, without its name; those of this process if not given.
+
+    The profile is written when the interpreter exits, once the program's threads have ended (see run.py).
+    Raises KeyboardInterrupt if the program did, for the interpreter to end by SIGINT as without profiler.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    try:
+        options, program, report = _read_command_line(words)
+        run = Run(report, options.builtins, not options.single_thread, frames_outside(sys._getframe()))
+        return run.run(program)
+    except ProfilerError as error:
+        say(str(error))
+        return BAD_USAGE
+
+
+def _read_command_line(words: Sequence[str]) -> tuple[argparse.Namespace, Program, Report]:
+    own, program_words = _split(words)
+    options = _parser().parse_args(own)
+    report = Report([_checked_output(path) for path in options.output], checked_clock(options.clock))
+    return options, _program(options.module, program_words), report
+
+
+def _program(is_module: bool, words: Sequence[str]) -> Program:
+    if not words:
+        missing = "-m needs a module" if is_module else "There is no program to run: name a script or -m MODULE"
+        raise UsageError(f"{missing}. Try greenletprofiler --help.")
+    return Module(words[0], words[1:]) if is_module else Script(words[0], words[1:])
+
+
+def _checked_output(path: str) -> str:
+    """The absolute path, for the program may change folders. Raises FormatError or OutputError."""
+    find_format(path)
+    check_destination(path)
+    absolute = Path(path).absolute()
+    if absolute.exists() and not os.access(absolute, os.W_OK):
+        raise OutputError(f"{path} cannot be written to: it is there already and write-protected.")
+    return str(absolute)
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Our own options, and what begins with the script's or module's name."""
+    index = 0
+    while index < len(words) and words[index].startswith("-"):
+        word = words[index]
+        index += 1
+        if word == "--":
+            return list(words[: index - 1]), list(words[index:])
+        if _ends_in(word, "m"):
+            break
+        if word in ("--clock", "--output") or _ends_in(word, "co"):
+            index += 1
+    return list(words[:index]), list(words[index:])
+
+
+def _ends_in(word: str, letters: str) -> bool:
+    """True of -so with "o": flags, then one of the options whose value is the next word."""
+    takes_value = [place for place, letter in enumerate(word) if letter in "com"]
+    return word[1:2] != "-" and takes_value[:1] == [len(word) - 1] and word[-1] in letters
+
+
+class _Parser(argparse.ArgumentParser):
+    """An argument parser that complains in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(f"{message[:1].upper()}{message[1:]}. Try greenletprofiler --help.")
+
+
+def _parser() -> _Parser:
+    parser = _Parser(prog="greenletprofiler", usage=_USAGE, epilog=_EPILOG, allow_abbrev=False)
+    version = f"greenletprofiler {__version__} (CPython {platform.python_version()})"
+    parser.add_argument("-V", "--version", action="version", version=version)
+    parser.add_argument("-m", action="store_true", dest="module", help="run a module, as python -m does")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", action="append", default=[],
+        help="write the profile to FILE as well; its name tells the format: .callgrind or callgrind.out.*,"
+        " .pstats or .prof (may be given several times)",
+    )  # fmt: skip
+    parser.add_argument(
+        "-c", "--clock", default="cpu", metavar="|".join(CLOCKS),
+        help="what the table is sorted by, and what pstats files hold: CPU time (default), or wall: elapsed time",
+    )  # fmt: skip
+    parser.add_argument(
+        "-b", "--builtins", action="store_true", default=True, help="record built-in functions too (default)"
+    )
+    parser.add_argument(
+        "--no-builtins", action="store_false", dest="builtins", help="record Python functions only: costs less"
+    )
+    parser.add_argument(
+        "-s", "--single-thread", action="store_true", help="record the main thread only, not all threads"
+    )
+    return parser

@@ -1,0 +1,305 @@
+"""A program's run under the profiler, from its first line to the files of its profile.
+
+    run()        recording: packages of a module, then the main code
+                 recording ends with the main code, or goes on while other threads have not ended
+    at exit      the interpreter has joined the program's threads: profile written; then the program's own
+                 exit handlers run
+    SIGTERM      profile written, then the signal does what it does by default
+
+The program should not notice. Its exit code is returned, its traceback is shown without the frames of this
+package, an exit handler registered now runs before its own ones, and no exception is being handled while
+its code runs. Where the program has its own handler for SIGTERM, that one replaces ours. A child made by
+fork writes nothing. What ends a process at once (os._exit, SIGKILL, exec) leaves no profile.
+
+Owns: the profiler, until the profile is written.
+"""
+
+from __future__ import annotations
+
+import atexit
+import builtins
+import io
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from types import FrameType, TracebackType
+from typing import Final
+
+from greenletprofiler import _native, exporters
+from greenletprofiler.errors import ProfilerError
+from greenletprofiler.exporters.table import print_table
+from greenletprofiler.hubs import POLLS
+from greenletprofiler.profile import Profile
+from greenletprofiler.profiler import HIDDEN, NODE_BUDGET, Profiler
+from greenletprofiler.program import Program
+from greenletprofiler.values import Clock
+
+STANDARD_ERROR: Final = 2  # its file descriptor
+ROWS: Final = 40
+ROOM_TO_WRITE: Final = 1000  # in calls
+
+
+# -- what is written -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Report:
+    """Where a profile goes: files by absolute path, then a table on standard error."""
+
+    files: Sequence[str]
+    clock: Clock
+
+    def write(self, profile: Profile) -> None:
+        """Never raises: the program's exit code is not ours to change. Says what could not be written."""
+        for path in self.files:
+            _attempt(lambda path=path: exporters.save(profile, path, None, self.clock))
+        _attempt(lambda: self._write_table(profile))
+
+    def _write_table(self, profile: Profile) -> None:
+        page = _Page()
+        page.write("\n")
+        print_table(profile, page, self.clock, ROWS, None)
+        write_to_standard_error(page.getvalue())
+
+
+class _Page(io.StringIO):
+    """Text on its way to standard error, and as wide."""
+
+    def fileno(self) -> int:
+        return STANDARD_ERROR
+
+
+def _attempt(step: Callable[[], None]) -> None:
+    try:
+        step()
+    except Exception as error:
+        say(str(error) or repr(error))
+
+
+def say(message: str) -> None:
+    """One line on standard error."""
+    write_to_standard_error(f"greenletprofiler: {' '.join(message.split())}\n")
+
+
+def write_to_standard_error(text: str) -> None:
+    """Writes around sys.stderr, as far as possible, and never raises.
+
+    What a stream could not get rid of stays in its buffer, and the interpreter then exits with code 120.
+    """
+    if sys.__stderr__ is None or sys.__stderr__.closed:
+        return
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    left = text.encode(sys.__stderr__.encoding, "backslashreplace")
+    with suppress(OSError):
+        while left:
+            left = left[_write_some(left) :]
+
+
+def _write_some(data: bytes) -> int:
+    try:
+        return os.write(STANDARD_ERROR, data)
+    except BlockingIOError:  # the program made it non-blocking
+        os.set_blocking(STANDARD_ERROR, True)
+        return os.write(STANDARD_ERROR, data)
+
+
+# -- the run ---------------------------------------------------------------------------------------------
+
+
+def frames_outside(frame: FrameType) -> tuple[str, ...]:
+    """Files of the frames that called this one: they are how the profiler was started, not the program."""
+    files = set()
+    caller = frame.f_back
+    while caller is not None:
+        files.add(caller.f_code.co_filename)
+        caller = caller.f_back
+    return tuple(sorted(files))
+
+
+class _ProgramProfiler(Profiler):
+    """A Profiler that hides more files than this package's."""
+
+    def __init__(self, builtins: bool, threads: bool, hidden: tuple[str, ...]) -> None:
+        super().__init__(builtins, threads)
+        self._recorder = _native.Recorder(
+            builtins=builtins, threads=threads, hidden=HIDDEN + hidden, polls=POLLS, node_budget=NODE_BUDGET
+        )
+
+
+class Run:
+    """One program, run once."""
+
+    def __init__(self, report: Report, builtins: bool, threads: bool, hidden: tuple[str, ...]) -> None:
+        self._profiler = _ProgramProfiler(builtins, threads, hidden)
+        self._records_threads = threads
+        self._report = report
+        self._process_id = os.getpid()
+        self._is_writing = False
+        self._is_written = False
+        self._sigterm_came = False
+
+    def run(self, program: Program) -> int:
+        """Runs it and returns its exit code; the profile is written when the interpreter exits.
+
+        Raises UsageError if it cannot be found or is not Python, StateError if it cannot be recorded, and
+        KeyboardInterrupt, silently, if the program did.
+        """
+        launcher = sys.modules["__main__"]  # kept, for its code is still running
+        try:
+            program.enter()
+            self._handle_sigterm()
+            atexit.register(self._write)  # should all else fail
+            error = self._run_program(program)
+        except ProfilerError:
+            atexit.unregister(self._write)
+            raise
+        atexit.unregister(self._write)
+        atexit.register(self._write)  # so that it runs before the program's exit handlers
+        code = _conclude(error)
+        del launcher
+        return code
+
+    def _run_program(self, program: Program) -> BaseException | None:
+        """What it raised."""
+        for package in program.packages():
+            error = self._record(builtins.__import__, package)
+            if error is not None:
+                return error
+        code, main = program.load()
+        sys.modules["__main__"] = main
+        return self._record(builtins.exec, code, main.__dict__)
+
+    def _record(self, step: Callable[..., object], *arguments: object) -> BaseException | None:
+        """What the step raised. Between start() and it there is nothing that would be recorded."""
+        if not self._profiler.running:
+            self._profiler.start()
+        try:
+            step(*arguments)
+        except BaseException as error:
+            return _without_own_frames(error)
+        finally:
+            if not (self._records_threads and _threads_go_on()):
+                self._profiler.stop()
+        return None
+
+    def _write(self) -> None:
+        """Ends the recording and writes its profile, once, and in the process that began it."""
+        if self._is_writing or self._is_written or os.getpid() != self._process_id:
+            return
+        self._is_writing = True
+        sys.setrecursionlimit(sys.getrecursionlimit() + ROOM_TO_WRITE)  # SIGTERM may have come deep down
+        with _signals_held():
+            if self._profiler.running:
+                self._profiler.stop()
+            self._report.write(self._profiler.snapshot())
+        self._is_writing = False
+        self._is_written = True
+        if self._sigterm_came:
+            _terminate_by_default()
+
+    def _handle_sigterm(self) -> None:
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            with suppress(ValueError):  # not in the main thread: handlers cannot be set there
+                signal.signal(signal.SIGTERM, self._on_sigterm)
+
+    def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
+        self._sigterm_came = True
+        self._write()
+        if not self._is_writing:  # else _write() comes back to it
+            _terminate_by_default()
+
+
+def _terminate_by_default() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Ctrl-C and SIGTERM wait: what is being written is what they would have cut off."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _threads_go_on() -> bool:
+    """Whether the interpreter has threads to wait for before it exits.
+
+    Looks behind the public functions of threading: they would show in the profile as the program's.
+    """
+    threading = vars(sys.modules["threading"]) if "threading" in sys.modules else None
+    return threading is not None and any(
+        not vars(thread)["_daemonic"] and thread is not threading["_main_thread"]
+        for thread in list(threading["_active"].values())
+    )
+
+
+# -- how the program ended -------------------------------------------------------------------------------
+
+
+def _without_own_frames(error: BaseException) -> BaseException:
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename.startswith(HIDDEN):
+        trace = trace.tb_next
+    return error.with_traceback(trace)
+
+
+def _conclude(error: BaseException | None) -> int:
+    """Shows what is to be shown and returns the exit code, as the interpreter does for its main module."""
+    if error is None:
+        return 0
+    if isinstance(error, SystemExit):
+        return _exit_code(error)
+    leaving = _show(error)
+    if leaving is not None:
+        return _exit_code(leaving)
+    if type(error) is KeyboardInterrupt:
+        sys.excepthook = _show_nothing  # it has been shown
+        raise KeyboardInterrupt
+    return 1
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code
+    with suppress(Exception):
+        print(error.code, file=sys.stderr)
+    return 1
+
+
+def _show(error: BaseException) -> SystemExit | None:
+    """Calls sys.excepthook. Returns the SystemExit that the hook raised, if it did."""
+    if sys.version_info >= (3, 12):
+        sys.last_exc = error
+    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+    failure = _call_hook(error)
+    if failure is None or isinstance(failure, SystemExit):
+        return failure
+    with suppress(Exception):
+        print("Error in sys.excepthook:", file=sys.stderr)
+        sys.__excepthook__(type(failure), failure, failure.__traceback__)
+        print("\nOriginal exception was:", file=sys.stderr)
+        sys.__excepthook__(type(error), error, error.__traceback__)
+    return None
+
+
+def _call_hook(error: BaseException) -> BaseException | None:
+    """What the hook raised."""
+    try:
+        sys.excepthook(type(error), error, error.__traceback__)
+    except BaseException as failure:
+        return _without_own_frames(failure)
+    return None
+
+
+def _show_nothing(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """A sys.excepthook."""
