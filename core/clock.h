@@ -36,10 +36,10 @@ struct clock_readings {
 
 struct clock {
     const struct clock_readings *readings;
-    bool counts_ticks;       /* false: ticks are nanoseconds */
-    uint64_t rate_ticks;     /* where the measuring of the rate began ... */
-    int64_t rate_ns;         /* ... on both clocks */
-    double ticks_per_ns;     /* best estimate so far */
+    bool counts_ticks;   /* false: ticks are nanoseconds */
+    uint64_t rate_ticks; /* where the measuring of the rate began ... */
+    int64_t rate_ns;     /* ... on both clocks */
+    double ticks_per_ns; /* best estimate so far */
 };
 
 extern const struct clock_readings clock_system_readings;

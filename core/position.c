@@ -35,8 +35,8 @@ position_grow(struct memory *memory, struct position *position)
     size_t capacity = (size_t)(position->limit - position->bottom);
     size_t depth = (size_t)(position->top - position->bottom);
     size_t grown = capacity + capacity / 2;
-    struct open_call *calls = memory_resize(memory, position->bottom, capacity * sizeof *calls,
-                                            grown * sizeof *calls);
+    struct open_call *calls =
+        memory_resize(memory, position->bottom, capacity * sizeof *calls, grown * sizeof *calls);
     if (calls == NULL) {
         return false;
     }

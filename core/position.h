@@ -30,7 +30,7 @@ frame_of_c_call(uintptr_t caller_frame)
 }
 
 struct position {
-    const void *greenlet; /* NULL while only its thread is known */
+    const void *greenlet;   /* NULL while only its thread is known */
     struct position *chain; /* next in its bucket */
     struct position *next;  /* of the same thread */
     struct position *previous;
@@ -43,7 +43,7 @@ struct position {
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
-    uint64_t switches; /* into it */
+    uint64_t switches;           /* into it */
     const struct function *kind; /* first function entered at the base; NULL before that */
     uint64_t id;
 };

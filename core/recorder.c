@@ -263,9 +263,8 @@ grow_greenlet_records(struct recorder *recorder)
     if (grown > recorder->limits.ended_greenlets) {
         grown = recorder->limits.ended_greenlets;
     }
-    struct greenlet_record *records =
-        memory_resize(&recorder->memory, recorder->ended_greenlets, capacity * sizeof *records,
-                      grown * sizeof *records);
+    struct greenlet_record *records = memory_resize(&recorder->memory, recorder->ended_greenlets,
+                                                    capacity * sizeof *records, grown * sizeof *records);
     if (records == NULL) {
         return false;
     }

@@ -71,7 +71,7 @@ struct recorder {
     size_t ended_greenlet_count;
     size_t ended_greenlet_capacity;
 
-    size_t node_count; /* in all trees */
+    size_t node_count;                         /* in all trees */
     const struct function *truncated_borrowed; /* stands for paths without room */
     const struct function *ended_borrowed;     /* names the thread that ended ones are folded into */
 };
@@ -111,9 +111,8 @@ void recorder_stop(struct recorder *recorder, uint64_t now_ticks);
 /* -- greenlets ----------------------------------------------------------------------------------- */
 
 /* A greenlet seen for the first time; it waits since `now_ticks`. NULL when there is no memory. */
-struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread,
-                                       const void *greenlet, const struct function *greenlet_class,
-                                       uint64_t now_ticks);
+struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
+                                       const struct function *greenlet_class, uint64_t now_ticks);
 
 /* Says whose position the thread's running one is. */
 void recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,

@@ -17,8 +17,7 @@ remember_reading(struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns
 static void
 read_again_in_a_while(struct thread *thread, uint64_t now_ticks)
 {
-    thread->cpu_due_ticks =
-        now_ticks + (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_CPU_PERIOD_NS);
+    thread->cpu_due_ticks = now_ticks + (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_CPU_PERIOD_NS);
 }
 
 static void
@@ -68,8 +67,7 @@ drop_interval(struct thread *thread, uint64_t delta_ticks)
 static bool
 clocks_disagree(const struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns)
 {
-    int64_t by_ticks_ns =
-        clock_ns_from_ticks(thread->clock, (int64_t)(now_ticks - thread->cpu_read_ticks));
+    int64_t by_ticks_ns = clock_ns_from_ticks(thread->clock, (int64_t)(now_ticks - thread->cpu_read_ticks));
     int64_t by_monotonic_ns = monotonic_ns - thread->cpu_read_monotonic_ns;
     int64_t difference_ns = by_ticks_ns - by_monotonic_ns;
     int64_t tolerance_ns = JUMP_NS + by_monotonic_ns / JUMP_SHARE;

@@ -30,20 +30,20 @@ struct thread {
 
     struct clock *clock;
     clock_of_thread cpu_clock;
-    bool cpu_clock_is_shared;  /* other threads can read it too */
-    int64_t cpu_read_ns;       /* the CPU clock when it was read last ... */
+    bool cpu_clock_is_shared; /* other threads can read it too */
+    int64_t cpu_read_ns;      /* the CPU clock when it was read last ... */
     int64_t cpu_read_monotonic_ns;
-    uint64_t cpu_read_ticks;   /* ... and when that was */
-    int64_t cpu_debt_ticks;    /* off the CPU, but charged to no node yet; negative: charged too much */
+    uint64_t cpu_read_ticks; /* ... and when that was */
+    int64_t cpu_debt_ticks;  /* off the CPU, but charged to no node yet; negative: charged too much */
 
-    uint64_t began_ticks;      /* of this recording; moved on by what was dropped */
-    uint64_t recorded_ticks;   /* of earlier recordings */
-    uint64_t own_ticks;        /* spent by the profiler, where it knows */
+    uint64_t began_ticks;    /* of this recording; moved on by what was dropped */
+    uint64_t recorded_ticks; /* of earlier recordings */
+    uint64_t own_ticks;      /* spent by the profiler, where it knows */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t switches;
-    uint64_t slice_began_ticks;    /* slice = from a switch into a greenlet to the next one out of it */
-    uint64_t slice_own_ticks;      /* the four sums above, when the slice began */
+    uint64_t slice_began_ticks; /* slice = from a switch into a greenlet to the next one out of it */
+    uint64_t slice_own_ticks;   /* the four sums above, when the slice began */
     uint64_t slice_off_cpu_ticks;
     uint64_t slice_idle_ticks;
 

@@ -337,8 +337,10 @@ flags_of_code(const struct function_rules *rules, const struct text *filename, c
 static PyObject *
 qualname_if_function_of(PyObject *names, const PyCodeObject *code)
 {
-    PyObject *found = names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, code->co_name) : NULL;
-    if (found != NULL && (Py_IS_TYPE(found, &PyClassMethod_Type) || Py_IS_TYPE(found, &PyStaticMethod_Type))) {
+    PyObject *found =
+        names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, code->co_name) : NULL;
+    if (found != NULL &&
+        (Py_IS_TYPE(found, &PyClassMethod_Type) || Py_IS_TYPE(found, &PyStaticMethod_Type))) {
         found = PyObject_GetAttrString(found, "__func__");
         Py_XDECREF(found); /* the method object holds it */
     }
@@ -682,8 +684,8 @@ find_or_add_base(struct functions *functions, struct description *description)
 }
 
 static void
-describe_python_class(const struct functions *functions, struct description *description,
-                      PyTypeObject *type, PyObject *names)
+describe_python_class(const struct functions *functions, struct description *description, PyTypeObject *type,
+                      PyObject *names)
 {
     PyObject *module = PyDict_GetItemWithError(names, functions->state->module_name_owned);
     description->name = text_borrowed(((PyHeapTypeObject *)type)->ht_qualname);

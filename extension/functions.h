@@ -73,7 +73,7 @@ struct functions {
     size_t capacity;
     struct function_record **by_key;
     struct function_record **by_identity;
-    size_t bucket_count; /* a power of two */
+    size_t bucket_count;          /* a power of two */
     PyTypeObject *class_borrowed; /* the greenlet class that was looked up last ... */
     unsigned int class_version;   /* ... as it was then; 0: nothing is known */
     const struct function *class_function;

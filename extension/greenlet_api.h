@@ -8,10 +8,10 @@
 #include "compat.h"
 
 struct greenlet_api {
-    PyTypeObject *type_borrowed;               /* greenlet.greenlet, as long as settrace is owned */
-    PyObject *(*current_owned)(void);          /* the calling thread's greenlet; may run Python code */
-    int (*is_active)(PyObject *greenlet);      /* started, and not over */
-    int (*is_main)(PyObject *greenlet);        /* a thread's first greenlet */
+    PyTypeObject *type_borrowed;          /* greenlet.greenlet, as long as settrace is owned */
+    PyObject *(*current_owned)(void);     /* the calling thread's greenlet; may run Python code */
+    int (*is_active)(PyObject *greenlet); /* started, and not over */
+    int (*is_main)(PyObject *greenlet);   /* a thread's first greenlet */
     PyObject *settrace_owned;
     PyObject *gettrace_owned;
 };

@@ -367,12 +367,9 @@ static PyMemberDef switch_hook_members[] = {
 };
 
 static PyType_Slot switch_hook_slots[] = {
-    {Py_tp_dealloc, switch_hook_dealloc},
-    {Py_tp_traverse, switch_hook_traverse},
-    {Py_tp_clear, switch_hook_clear},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, switch_hook_members},
-    {0, NULL},
+    {Py_tp_dealloc, switch_hook_dealloc}, {Py_tp_traverse, switch_hook_traverse},
+    {Py_tp_clear, switch_hook_clear},     {Py_tp_call, PyVectorcall_Call},
+    {Py_tp_members, switch_hook_members}, {0, NULL},
 };
 
 PyType_Spec switch_hook_spec = {

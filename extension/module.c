@@ -26,8 +26,9 @@ module_state_of_type(PyTypeObject *type)
 static int
 learn_python_slots(struct module_state *state)
 {
-    PyObject *class_owned = PyObject_CallFunction((PyObject *)&PyType_Type, "s(){sOsOsO}", "Probe", "__call__",
-                                                  Py_None, "__init__", Py_None, "__new__", Py_None);
+    PyObject *class_owned =
+        PyObject_CallFunction((PyObject *)&PyType_Type, "s(){sOsOsO}", "Probe", "__call__", Py_None,
+                              "__init__", Py_None, "__new__", Py_None);
     if (class_owned == NULL) {
         return -1;
     }
@@ -129,8 +130,8 @@ native_exec(PyObject *module)
 {
     struct module_state *state = state_of(module);
     state->next_code_key = 1;
-    if (greenlet_api_import(&state->greenlet) < 0 || learn_python_slots(state) < 0 || learn_methods(state) < 0 ||
-        learn_code_slot(state) < 0 || intern_names(state) < 0) {
+    if (greenlet_api_import(&state->greenlet) < 0 || learn_python_slots(state) < 0 ||
+        learn_methods(state) < 0 || learn_code_slot(state) < 0 || intern_names(state) < 0) {
         return -1;
     }
     if (make_type(module, &recorder_spec, &state->recorder_type_owned) < 0 ||

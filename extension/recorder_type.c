@@ -70,7 +70,8 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     tracer->records_builtins = builtins != 0;
     tracer->records_threads = threads != 0;
     tracer->monitoring.tool_id = -1;
-    if (init_recorder(tracer, node_budget) < 0 || functions_set_rules(&tracer->functions, hidden, polls) < 0) {
+    if (init_recorder(tracer, node_budget) < 0 ||
+        functions_set_rules(&tracer->functions, hidden, polls) < 0) {
         Py_DECREF((PyObject *)tracer);
         return NULL;
     }
@@ -170,14 +171,10 @@ static PyGetSetDef recorder_attributes[] = {
 };
 
 static PyType_Slot recorder_slots[] = {
-    {Py_tp_doc, (void *)recorder_doc},
-    {Py_tp_new, recorder_new},
-    {Py_tp_dealloc, recorder_dealloc},
-    {Py_tp_traverse, recorder_traverse},
-    {Py_tp_clear, recorder_clear},
-    {Py_tp_methods, recorder_methods},
-    {Py_tp_getset, recorder_attributes},
-    {0, NULL},
+    {Py_tp_doc, (void *)recorder_doc},   {Py_tp_new, recorder_new},
+    {Py_tp_dealloc, recorder_dealloc},   {Py_tp_traverse, recorder_traverse},
+    {Py_tp_clear, recorder_clear},       {Py_tp_methods, recorder_methods},
+    {Py_tp_getset, recorder_attributes}, {0, NULL},
 };
 
 PyType_Spec recorder_spec = {

@@ -173,10 +173,12 @@ copy_thread(struct copy *copy, const struct tracer *tracer, const struct thread 
     struct thread_row *row = &copy->threads[copy->thread_count++];
     *row = (struct thread_row){.id = thread->id, .switches = thread->switches, .alive = thread->alive};
     row->root = (int32_t)copy->row_count;
-    bool copied = rows != NULL && hidden != NULL && copy_thread_names(copy, row, thread, traced_thread_of(tracer, thread));
+    bool copied = rows != NULL && hidden != NULL &&
+                  copy_thread_names(copy, row, thread, traced_thread_of(tracer, thread));
     if (copied) {
         long double rate = copy->ns_per_tick;
-        struct thread_converters converters = {{.ns_per_tick = rate}, {.ns_per_tick = rate}, {.ns_per_tick = rate}};
+        struct thread_converters converters = {
+            {.ns_per_tick = rate}, {.ns_per_tick = rate}, {.ns_per_tick = rate}};
         uint64_t hidden_ticks = copy_tree(copy, &converters, &thread->tree, rows, hidden);
         row->own_ns = convert(&converters.wall, hidden_ticks + thread->own_ticks);
         row->lifetime_ns = convert_one(copy, thread_recorded_ticks(thread));
@@ -312,10 +314,10 @@ settle_and_copy(struct copy *copy, struct tracer *tracer)
 /* -- second step: objects ------------------------------------------------------------------------ */
 
 static const char *const kind_names[] = {
-    [KIND_PYTHON] = "python",     [KIND_FUNCTION] = "function",     [KIND_METHOD] = "method",
-    [KIND_CLASSMETHOD] = "classmethod", [KIND_SLOT] = "slot",       [KIND_TYPE] = "type",
-    [KIND_CYTHON] = "cython",     [KIND_CALLABLE] = "callable",     [KIND_THREAD] = "thread",
-    [KIND_GREENLET] = "greenlet", [KIND_TRUNCATED] = "truncated",
+    [KIND_PYTHON] = "python",           [KIND_FUNCTION] = "function",   [KIND_METHOD] = "method",
+    [KIND_CLASSMETHOD] = "classmethod", [KIND_SLOT] = "slot",           [KIND_TYPE] = "type",
+    [KIND_CYTHON] = "cython",           [KIND_CALLABLE] = "callable",   [KIND_THREAD] = "thread",
+    [KIND_GREENLET] = "greenlet",       [KIND_TRUNCATED] = "truncated",
 };
 
 /* Steals `value`. -1 and an exception; also when `value` is NULL. */
@@ -365,7 +367,8 @@ nodes_dict(const struct copy *copy)
 {
     PyObject *dict_owned = PyDict_New();
     size_t rows = copy->row_count;
-    if (dict_owned == NULL || set_item_steal(dict_owned, "parent", bytes_of(copy->parents, rows, sizeof(int32_t))) < 0 ||
+    if (dict_owned == NULL ||
+        set_item_steal(dict_owned, "parent", bytes_of(copy->parents, rows, sizeof(int32_t))) < 0 ||
         set_item_steal(dict_owned, "function", bytes_of(copy->functions, rows, sizeof(int32_t))) < 0) {
         Py_XDECREF(dict_owned);
         return NULL;
@@ -425,11 +428,12 @@ counters_dict(const struct copy *copy)
 {
     return Py_BuildValue(
         "{sKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls, "lost_leaves",
-        copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves, "unrecorded_greenlets",
-        copy->counters.unrecorded_greenlets, "unrecorded_threads", copy->counters.unrecorded_threads,
-        "folded_threads", copy->counters.folded_threads, "missed_switches", copy->tracer_counters.missed_switches,
-        "unnamed_calls", copy->tracer_counters.unnamed_calls, "unseeded_stacks",
-        copy->tracer_counters.unseeded_stacks, "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
+        copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
+        "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
+        copy->counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads, "missed_switches",
+        copy->tracer_counters.missed_switches, "unnamed_calls", copy->tracer_counters.unnamed_calls,
+        "unseeded_stacks", copy->tracer_counters.unseeded_stacks, "unreached_greenlets",
+        copy->tracer_counters.unreached_greenlets, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
         copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
         (long long)convert_one(copy, copy->dropped_ticks));
 }

@@ -120,10 +120,10 @@ struct event {
 };
 
 static const struct event events[] = {
-    {"PY_START", on_start, false, true},   {"PY_RESUME", on_resume, false, true},
-    {"PY_THROW", on_resume, false, true},  {"PY_RETURN", on_leave, false, true},
-    {"PY_YIELD", on_leave, false, true},   {"PY_UNWIND", on_leave, false, true},
-    {"CALL", on_call, true, true},         {"C_RETURN", on_c_leave, true, false},
+    {"PY_START", on_start, false, true},  {"PY_RESUME", on_resume, false, true},
+    {"PY_THROW", on_resume, false, true}, {"PY_RETURN", on_leave, false, true},
+    {"PY_YIELD", on_leave, false, true},  {"PY_UNWIND", on_leave, false, true},
+    {"CALL", on_call, true, true},        {"C_RETURN", on_c_leave, true, false},
     {"C_RAISE", on_c_leave, true, false},
 };
 enum { EVENTS = sizeof events / sizeof events[0] };

@@ -84,8 +84,8 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
 /* -- threading's hook ---------------------------------------------------------------------------- */
 
 static const char *const event_names[] = {
-    [PyTrace_CALL] = "call",         [PyTrace_EXCEPTION] = "exception",     [PyTrace_LINE] = "line",
-    [PyTrace_RETURN] = "return",     [PyTrace_C_CALL] = "c_call",           [PyTrace_C_EXCEPTION] = "c_exception",
+    [PyTrace_CALL] = "call",         [PyTrace_EXCEPTION] = "exception", [PyTrace_LINE] = "line",
+    [PyTrace_RETURN] = "return",     [PyTrace_C_CALL] = "c_call",       [PyTrace_C_EXCEPTION] = "c_exception",
     [PyTrace_C_RETURN] = "c_return", [PyTrace_OPCODE] = "opcode",
 };
 enum { EVENT_NAMES = sizeof event_names / sizeof event_names[0] };
@@ -105,7 +105,8 @@ static PyObject *
 on_hook(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     struct tracer *tracer = ((struct callback *)self)->tracer_owned;
-    if (PyVectorcall_NARGS(nargsf) != 3 || kwnames != NULL || !PyFrame_Check(args[0]) || !PyUnicode_Check(args[1])) {
+    if (PyVectorcall_NARGS(nargsf) != 3 || kwnames != NULL || !PyFrame_Check(args[0]) ||
+        !PyUnicode_Check(args[1])) {
         PyErr_SetString(PyExc_TypeError, "a profile function takes a frame, an event and its argument");
         return NULL;
     }
@@ -150,7 +151,8 @@ static void
 put_threading_hook_back(struct tracer *tracer)
 {
     PyObject *now_owned = call_threading_owned("getprofile", NULL);
-    if (now_owned != NULL && now_owned == tracer->profile_callback_owned && tracer->replaced_hook_owned != NULL) {
+    if (now_owned != NULL && now_owned == tracer->profile_callback_owned &&
+        tracer->replaced_hook_owned != NULL) {
         Py_XDECREF(call_threading_owned("setprofile", tracer->replaced_hook_owned));
     }
     Py_XDECREF(now_owned);
@@ -186,9 +188,11 @@ set_on_threads_after(struct tracer *tracer, uint64_t newest_known)
 {
     PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
     uint64_t newest = tstate != NULL ? compat_thread_state_id(tstate) : newest_known;
-    for (; tstate != NULL && compat_thread_state_id(tstate) > newest_known; tstate = PyThreadState_Next(tstate)) {
+    for (; tstate != NULL && compat_thread_state_id(tstate) > newest_known;
+         tstate = PyThreadState_Next(tstate)) {
         struct traced_thread *traced =
-            is_wanted(tracer, tstate) ? threads_begin(tracer, tstate, clock_ticks(&tracer->recorder.clock)) : NULL;
+            is_wanted(tracer, tstate) ? threads_begin(tracer, tstate, clock_ticks(&tracer->recorder.clock))
+                                      : NULL;
         if (traced != NULL) {
             set_on_thread(tracer, traced, tstate);
         }

@@ -64,7 +64,8 @@ add_codes_of_greenlets(PyObject *codes, PyObject *greenlets)
 static int
 set_local_events(PyObject *monitoring, int tool_id, PyObject *code, int events)
 {
-    PyObject *result_owned = PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool_id, code, events);
+    PyObject *result_owned =
+        PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool_id, code, events);
     Py_XDECREF(result_owned);
     return result_owned != NULL ? 0 : -1;
 }

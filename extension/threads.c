@@ -35,7 +35,8 @@ static PyObject *
 thread_object_borrowed(PyThreadState *tstate)
 {
     compat_frame *outermost = NULL;
-    for (compat_frame *frame = compat_current_frame(tstate); frame != NULL; frame = compat_frame_previous(frame)) {
+    for (compat_frame *frame = compat_current_frame(tstate); frame != NULL;
+         frame = compat_frame_previous(frame)) {
         if (compat_frame_code(frame) != NULL) {
             outermost = frame;
         }
@@ -48,7 +49,8 @@ thread_object_borrowed(PyThreadState *tstate)
 }
 
 static void
-set_names(struct memory *memory, struct traced_thread *traced, const struct text *name, const char *class_name)
+set_names(struct memory *memory, struct traced_thread *traced, const struct text *name,
+          const char *class_name)
 {
     struct text class_text = text_of_c_string(class_name);
     text_free(memory, &traced->name);
@@ -68,7 +70,8 @@ name_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *
         return;
     }
     PyObject *thread = thread_object_borrowed(tstate);
-    PyObject *name_owned = thread != NULL ? PyObject_GenericGetAttr(thread, tracer->state->thread_name_owned) : NULL;
+    PyObject *name_owned =
+        thread != NULL ? PyObject_GenericGetAttr(thread, tracer->state->thread_name_owned) : NULL;
     if (name_owned != NULL && PyUnicode_Check(name_owned)) {
         struct text name = text_borrowed(name_owned);
         set_names(memory, traced, &name, Py_TYPE(thread)->tp_name);
@@ -147,7 +150,8 @@ threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
     PyInterpreterState *interpreter = PyInterpreterState_Get();
     PyThreadState *tstate = PyInterpreterState_ThreadHead(interpreter);
     for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
-        struct traced_thread *traced = is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
+        struct traced_thread *traced =
+            is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
         if (traced != NULL) {
             traced->armed = false;
             name_thread(tracer, traced, tstate);

@@ -73,10 +73,10 @@ struct monitoring_source {
 };
 
 struct tracer_counters {
-    uint64_t missed_switches;   /* a greenlet ran that no switch had led to */
-    uint64_t unnamed_calls;     /* functions that could not be named for lack of memory */
-    uint64_t unseeded_stacks;   /* greenlets whose open calls could not be taken over */
-    uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
+    uint64_t missed_switches;       /* a greenlet ran that no switch had led to */
+    uint64_t unnamed_calls;         /* functions that could not be named for lack of memory */
+    uint64_t unseeded_stacks;       /* greenlets whose open calls could not be taken over */
+    uint64_t unreached_greenlets;   /* suspended at start or stop, and not told of it */
     uint64_t foreign_switch_errors; /* a chained trace function raised */
 };
 
@@ -104,15 +104,15 @@ struct tracer {
     int64_t started_at_ns;   /* of the first session, UTC; 0: never */
     int64_t started_monotonic_ns;
     struct monitoring_source monitoring;
-    uint64_t newest_tstate_id; /* 3.10, 3.11: threads up to this one have our profile function */
+    uint64_t newest_tstate_id;        /* 3.10, 3.11: threads up to this one have our profile function */
     PyObject *profile_callback_owned; /* 3.10, 3.11; NULL between sessions */
     PyObject *replaced_hook_owned;    /* 3.10, 3.11: threading's profile hook before ours */
 };
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */
 
-int source_start(struct tracer *tracer);  /* -1 and an exception; source_stop() is due all the same */
-void source_stop(struct tracer *tracer);  /* leaves no exception */
+int source_start(struct tracer *tracer); /* -1 and an exception; source_stop() is due all the same */
+void source_stop(struct tracer *tracer); /* leaves no exception */
 void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
 
 /* -- greenlets.c ---------------------------------------------------------------------------------- */

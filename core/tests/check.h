@@ -66,7 +66,8 @@ void recorder_for_test(struct recorder *recorder, const struct recorder_limits *
 struct thread *thread_for_test(struct recorder *recorder);
 
 /* What an event source does, in one call each. */
-void enter(struct recorder *recorder, struct thread *thread, const struct function *function, uintptr_t frame);
+void enter(struct recorder *recorder, struct thread *thread, const struct function *function,
+           uintptr_t frame);
 void leave(struct recorder *recorder, struct thread *thread, uintptr_t frame);
 void switch_to(struct recorder *recorder, struct thread *thread, const void *greenlet);
 

@@ -88,7 +88,8 @@ the_cpu_clock_of_a_dead_thread_is_gone_without_an_error(void)
 }
 
 const struct test clock_tests[] = {
-    {"a clock that is not the system's counts nanoseconds", a_clock_that_is_not_the_systems_counts_nanoseconds},
+    {"a clock that is not the system's counts nanoseconds",
+     a_clock_that_is_not_the_systems_counts_nanoseconds},
     {"the system clock agrees with CLOCK_MONOTONIC", the_system_clock_agrees_with_clock_monotonic},
     {"ticks and nanoseconds convert both ways", ticks_and_nanoseconds_convert_both_ways},
     {"an excluded interval does not change the rate", an_excluded_interval_does_not_change_the_rate},

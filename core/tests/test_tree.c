@@ -80,8 +80,14 @@ folding_adds_equal_paths_and_makes_the_others(void)
     struct node *source_root = tree_add(&source, NULL, &thread_root);
     struct node *again = tree_add(&source, source_root, &foo);
     struct node *only = tree_add(&source, again, &bar);
-    *again = (struct node){.parent = source_root, .key = foo.key, .function = &foo, .calls = 3, .resumes = 4,
-                           .running_ticks = 5, .off_cpu_ticks = 2, .waiting_ticks = 7};
+    *again = (struct node){.parent = source_root,
+                           .key = foo.key,
+                           .function = &foo,
+                           .calls = 3,
+                           .resumes = 4,
+                           .running_ticks = 5,
+                           .off_cpu_ticks = 2,
+                           .waiting_ticks = 7};
     only->calls = 11;
     source_root->running_ticks = 13;
     CHECK(tree_fold(&target, target_root, &source) == 0);
