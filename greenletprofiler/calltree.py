@@ -16,7 +16,7 @@ Every column is complete when the tree is made, and not changed after that.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
@@ -38,6 +38,12 @@ def times_at(columns: Columns, index: int) -> Times:
     """One entry of four time columns."""
     running, cpu, waiting, idle = columns
     return Times(running[index], cpu[index], waiting[index], idle[index])
+
+
+def each_column(make: Callable[[array[int]], array[int]], columns: Columns) -> Columns:
+    """Four time columns from four."""
+    running, cpu, waiting, idle = columns
+    return make(running), make(cpu), make(waiting), make(idle)
 
 
 class CallTree:
@@ -65,8 +71,7 @@ class CallTree:
     @cached_property
     def inclusive_times(self) -> Columns:
         """Sums over each node's subtree."""
-        running, cpu, waiting, idle = (self._summed_upwards(column) for column in self.self_times)
-        return running, cpu, waiting, idle
+        return each_column(self._summed_upwards, self.self_times)
 
     @cached_property
     def first_child(self) -> array[int]:

@@ -15,64 +15,78 @@ Time and memory are linear in the nodes; nothing recurses. Sums of integers: exa
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from greenletprofiler.calltree import CallTree, Columns
+from greenletprofiler.calltree import CallTree, Columns, each_column, times_at, zeros
 from greenletprofiler.values import Times
 
 SKIPPED = -1
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Sums:
-    """What is added up for a group or an edge. Times are columns of node sums, read through Fold."""
+    """What a group, or an edge, adds up to."""
 
-    calls: int = 0
-    resumes: int = 0
-    primitive_calls: int = 0
-    self_ns: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    inclusive_ns: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    calls: int
+    resumes: int
+    primitive_calls: int
+    self: Times
+    inclusive: Times
 
     @property
     def all_calls(self) -> int:
         """Calls and resumes, which file formats do not tell apart."""
         return self.calls + self.resumes
 
-    @property
-    def self(self) -> Times:
-        """Self time as a value."""
-        return Times(*self.self_ns)
 
-    @property
-    def inclusive(self) -> Times:
-        """Inclusive time as a value."""
-        return Times(*self.inclusive_ns)
+@dataclass(frozen=True, slots=True)
+class SumTable:
+    """Sums as columns, one entry a group or an edge."""
+
+    length: int
+    calls: array[int]
+    resumes: array[int]
+    primitive_calls: array[int]
+    self_times: Columns
+    inclusive_times: Columns
+
+    def __iter__(self) -> Iterator[Sums]:
+        for index in range(self.length):
+            yield Sums(
+                self.calls[index],
+                self.resumes[index],
+                self.primitive_calls[index],
+                times_at(self.self_times, index),
+                times_at(self.inclusive_times, index),
+            )
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """Sums per group, and per (calling group, called group)."""
+    """Sums of each group, and of each edge with the groups at its ends."""
 
-    groups: tuple[Sums, ...]
-    edges: dict[tuple[int, int], Sums]
+    groups: SumTable
+    callers: array[int]
+    callees: array[int]
+    edge_sums: SumTable
+
+    def edges(self) -> Iterator[tuple[int, int, Sums]]:
+        """(calling group, called group, sums) of each edge."""
+        return zip(self.callers, self.callees, self.edge_sums, strict=True)
 
 
 def fold(tree: CallTree, group_of: Sequence[int], group_count: int) -> Fold:
     """Sums of each group and edge. `group_of` gives the group of each of the tree's functions."""
     group = array("i", (group_of[function] for function in tree.function))
-    caller = _callers(tree, group)
     is_outermost = _outermost(tree, group, group_count)
-    groups = tuple(Sums() for _ in range(group_count))
-    edges: dict[tuple[int, int], Sums] = {}
-    for node in range(len(tree)):
-        if group[node] == SKIPPED:
-            continue
-        _add_node(groups[group[node]], tree, node, is_outermost[node])
-        if caller[node] != SKIPPED:
-            edge = edges.setdefault((caller[node], group[node]), Sums())
-            _add_node(edge, tree, node, is_outermost[node])
-    return Fold(groups, edges)
+    edge, callers, callees = _edges(_callers(tree, group), group, group_count)
+    return Fold(
+        _sum_table(tree, group, is_outermost, group_count),
+        callers,
+        callees,
+        _sum_table(tree, edge, is_outermost, len(callers)),
+    )
 
 
 def total(columns: Columns) -> Times:
@@ -112,19 +126,48 @@ def _outermost(tree: CallTree, group: array[int], group_count: int) -> bytearray
     return is_outermost
 
 
-def _add_node(sums: Sums, tree: CallTree, node: int, is_outermost: int) -> None:
-    calls, resumes = tree.calls[node], tree.resumes[node]
-    sums.calls += calls
-    sums.resumes += resumes
-    _add_times(sums.self_ns, tree.self_times, node)
-    if is_outermost:
-        sums.primitive_calls += calls + resumes
-        _add_times(sums.inclusive_ns, tree.inclusive_times, node)
+def _edges(
+    caller: array[int], group: array[int], group_count: int
+) -> tuple[array[int], array[int], array[int]]:
+    """The edge of each node, or -1; and the groups at the ends of each edge."""
+    known: dict[int, int] = {}
+    edge = array("i", [SKIPPED]) * len(group)
+    for node, (above, below) in enumerate(zip(caller, group, strict=True)):
+        if above != SKIPPED and below != SKIPPED:
+            edge[node] = known.setdefault(above * group_count + below, len(known))
+    callers = array("i", (pair // group_count for pair in known))
+    callees = array("i", (pair % group_count for pair in known))
+    return edge, callers, callees
 
 
-def _add_times(sums: list[int], columns: Columns, node: int) -> None:
-    running, cpu, waiting, idle = columns
-    sums[0] += running[node]
-    sums[1] += cpu[node]
-    sums[2] += waiting[node]
-    sums[3] += idle[node]
+def _sum_table(tree: CallTree, target: array[int], is_outermost: bytearray, length: int) -> SumTable:
+    """Sums of the nodes of each target; -1 is none."""
+    outermost_target = array(
+        "i", (place if outermost else SKIPPED for place, outermost in zip(target, is_outermost, strict=True))
+    )
+
+    def summed(column: array[int]) -> array[int]:
+        return _summed(column, target, length)
+
+    def summed_at_outermost(column: array[int]) -> array[int]:
+        return _summed(column, outermost_target, length)
+
+    primitive_calls = summed_at_outermost(tree.calls)
+    for place, resumes in enumerate(summed_at_outermost(tree.resumes)):
+        primitive_calls[place] += resumes
+    return SumTable(
+        length,
+        summed(tree.calls),
+        summed(tree.resumes),
+        primitive_calls,
+        each_column(summed, tree.self_times),
+        each_column(summed_at_outermost, tree.inclusive_times),
+    )
+
+
+def _summed(column: array[int], target: array[int], length: int) -> array[int]:
+    """Sums of the column's values by target. What has none falls into an entry behind the last."""
+    sums = zeros(length + 1)
+    for place, value in zip(target, column, strict=True):
+        sums[place] += value
+    return sums

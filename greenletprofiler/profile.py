@@ -129,7 +129,7 @@ class Profile:
                 functions[caller], functions[callee], sums.calls, sums.resumes, sums.primitive_calls,
                 sums.self, sums.inclusive,
             )
-            for (caller, callee), sums in self._fold.edges.items()
+            for caller, callee, sums in self._fold.edges()
         )  # fmt: skip
 
     @cached_property

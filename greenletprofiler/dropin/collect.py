@@ -10,7 +10,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from greenletprofiler.dropin.recording import RECORDING
 from greenletprofiler.dropin.stats import (
@@ -39,12 +39,15 @@ class Key(NamedTuple):
     builtin: bool
 
 
+NOTHING: Final = Sums(0, 0, 0, Times(), Times())
+
+
 @dataclass(slots=True)
 class Row:
     """Sums over all profiles, and of the calls to each other function."""
 
     ctx_id: int
-    sums: Sums = field(default_factory=Sums)
+    sums: Sums = NOTHING
     children: dict[Key, Sums] = field(default_factory=dict)
 
 
@@ -117,18 +120,22 @@ def _function_rows(profiles: Sequence[Profile]) -> dict[Key, Row]:
         keys, fold = profile.fold(key_of)
         contexts = _first_threads(profile, thread_ids)
         for key, sums in zip(keys, fold.groups, strict=True):
-            _add(rows.setdefault(key, Row(contexts[key])).sums, sums)
-        for (caller, callee), edge in fold.edges.items():
-            _add(rows[keys[caller]].children.setdefault(keys[callee], Sums()), edge)
+            row = rows.setdefault(key, Row(contexts[key]))
+            row.sums = _added(row.sums, sums)
+        for caller, callee, edge in fold.edges():
+            children = rows[keys[caller]].children
+            children[keys[callee]] = _added(children.get(keys[callee], NOTHING), edge)
     return rows
 
 
-def _add(sums: Sums, more: Sums) -> None:
-    sums.calls += more.calls
-    sums.resumes += more.resumes
-    sums.primitive_calls += more.primitive_calls
-    sums.self_ns = [a + b for a, b in zip(sums.self_ns, more.self_ns, strict=True)]
-    sums.inclusive_ns = [a + b for a, b in zip(sums.inclusive_ns, more.inclusive_ns, strict=True)]
+def _added(one: Sums, other: Sums) -> Sums:
+    return Sums(
+        one.calls + other.calls,
+        one.resumes + other.resumes,
+        one.primitive_calls + other.primitive_calls,
+        one.self + other.self,
+        one.inclusive + other.inclusive,
+    )
 
 
 def _first_threads(profile: Profile, thread_ids: dict[tuple[int, int, str], int]) -> dict[Key, int]:

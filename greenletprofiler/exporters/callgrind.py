@@ -104,12 +104,12 @@ def blocks_of(profile: Profile) -> Iterator[Block]:
     """The blocks of a profile's functions and bases."""
     entries, sums = profile.fold(_entry_of(profile.call_tree.functions))
     calls_from: dict[int, list[Call]] = {}
-    for (caller, callee), edge in sums.edges.items():
+    for caller, callee, edge in sums.edges():
         call = Call(entries[callee], edge.all_calls, _costs(edge.inclusive))
         calls_from.setdefault(caller, []).append(call)
-    for group, entry in enumerate(entries):
+    for group, (entry, group_sums) in enumerate(zip(entries, sums.groups, strict=True)):
         calls = () if entry.kind == "thread" else tuple(calls_from.get(group, ()))
-        costs = _costs(sums.groups[group].self)
+        costs = _costs(group_sums.self)
         if calls or any(costs) or entry.kind not in BASE_KINDS:
             yield Block(entry, costs, calls)
 

@@ -34,7 +34,7 @@ def pstats_entries(profile: Profile, clock: Clock) -> dict[Key, Entry]:
     """The dictionary."""
     keys, sums = profile.fold(pstats_key)
     callers: list[dict[Key, CallerEntry]] = [{} for _ in keys]
-    for (caller, callee), edge in sums.edges.items():
+    for caller, callee, edge in sums.edges():
         callers[callee][keys[caller]] = edge.all_calls, edge.primitive_calls, *_seconds(edge, clock)
     return {
         key: (group.primitive_calls, group.all_calls, *_seconds(group, clock), callers[index])
