@@ -1,10 +1,8 @@
 /* functions.h -- what is a function, what is it called, and are these two the same.
  *
- *      Python code      keyed by a number that we write into a spare slot of its code object
- *      a C function     keyed by its PyMethodDef (bound, unbound and borrowed methods share it)
- *      a C type         keyed by its address
- *      other callables  keyed by their type
- *      a greenlet class found by name
+ *      Python code        keyed by a number that we write into a spare slot of its code object
+ *      anything else      keyed as callables.h says
+ *      a greenlet class   found by name
  *
  * The number in the slot stands for (file, qualified name, first line, positions): a function that is
  * compiled again gets the number of the one before, so that a program that compiles at every request does
@@ -18,31 +16,12 @@
 #define GP_FUNCTIONS_H
 
 #include "compat.h"
+#include "description.h"
 #include "memory.h"
+#include "text.h"
 #include "tree.h"
 
 struct module_state;
-
-enum function_kind {
-    KIND_PYTHON,
-    KIND_FUNCTION,
-    KIND_METHOD,
-    KIND_CLASSMETHOD,
-    KIND_SLOT,
-    KIND_TYPE,
-    KIND_CYTHON,
-    KIND_CALLABLE,
-    KIND_THREAD,
-    KIND_GREENLET,
-    KIND_TRUNCATED,
-};
-
-/* A copy of a str's characters, or of a C string (unit 0: UTF-8). */
-struct text {
-    void *data;
-    size_t length; /* in characters; bytes when unit is 0 */
-    int unit;      /* bytes a character, as PyUnicode_KIND */
-};
 
 struct function_record {
     struct function function; /* first, so that the core's pointer is ours */
@@ -51,7 +30,7 @@ struct function_record {
     struct text owner;
     struct text filename;
     int line;
-    uint64_t identity; /* hash of all that makes it itself */
+    uint64_t identity;
     struct function_record *next_by_key;
     struct function_record *next_by_identity;
 };
@@ -97,25 +76,11 @@ const struct function *functions_of_greenlet_class(struct functions *functions, 
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
 
-/* The key of what is called, NULL when Python code does the work (its own event follows) or nothing can
- * tell it from others. The cold half of callable_key(). */
-const void *callable_key_unusual(struct module_state *state, PyObject *callable);
-
 /* The key of a code object, NULL when it was never seen. */
 static inline const void *
 code_key(const PyCodeObject *code, Py_ssize_t slot)
 {
     return compat_code_extra_get(code, slot);
 }
-
-/* -- text ---------------------------------------------------------------------------------------- */
-
-/* False when there is no memory. */
-struct text text_borrowed(PyObject *str); /* as long as the str */
-bool text_copy_str(struct memory *memory, struct text *text, PyObject *str);
-bool text_copy(struct memory *memory, struct text *text, const struct text *source);
-struct text text_of_c_string(const char *string); /* borrowed */
-void text_free(struct memory *memory, struct text *text);
-PyObject *text_to_str(const struct text *text);
 
 #endif

@@ -3,6 +3,7 @@
  * The callbacks are objects with a vectorcall: the interpreter reaches the C function directly. Calls are
  * told by CALL before they begin, Python functions by PY_START once they have; a CALL of a Python function
  * is therefore passed over here. */
+#include "callables.h"
 #include "suspended.h"
 #include "tracer.h"
 

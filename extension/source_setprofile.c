@@ -6,6 +6,7 @@
  *
  * Thread pools (gevent's) set threading's profile hook anew before each task, and none after it. So we are
  * that hook too: called as a Python profile function, we put the C one in its place. */
+#include "callables.h"
 #include "tracer.h"
 
 #if !COMPAT_HAS_MONITORING

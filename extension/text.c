@@ -1,5 +1,5 @@
 /* text.c -- names copied out of str objects, byte by byte, to be made str again when a snapshot is. */
-#include "functions.h"
+#include "text.h"
 
 #include <string.h>
 
