@@ -240,10 +240,10 @@ def test_a_running_profiler_of_the_package_is_an_error() -> None:
 
 
 def test_builtins_are_off_unless_asked_for() -> None:
-    stats = recorded(lambda: [len([]), leaf()])
+    stats = recorded(lambda: len([]))
     assert not [item for item in stats if item.builtin]
     GreenletProfiler.clear_stats()
-    stats = recorded(lambda: [len([]), leaf()], builtins=True)
+    stats = recorded(lambda: len([]), builtins=True)
     item = named(stats, "<built-in method builtins.len>")
     assert item.builtin
     assert (item.module, item.lineno) == ("builtins", 0)
@@ -543,9 +543,9 @@ def test_pstat_files_are_read_by_the_standard_library(tmp_path: Path) -> None:
 
 def test_ystat_files_can_be_added_up(tmp_path: Path) -> None:
     path = str(tmp_path / "x.ystat")
-    recorded(shapes).save(path)
+    before = recorded(shapes)
+    before.save(path)
     loaded = YFuncStats(path)
-    before = GreenletProfiler.get_func_stats()
     assert {item.full_name: tuple(item.values())[:9] for item in loaded} == {
         item.full_name: tuple(item.values())[:9] for item in before
     }
@@ -607,8 +607,13 @@ def test_unknown_file_types_and_bad_paths_are_errors(tmp_path: Path) -> None:
 def test_options_are_handed_to_the_command_of_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     from greenletprofiler.dropin import command
 
-    handed_over = []
-    monkeypatch.setattr("greenletprofiler.cli.main", lambda argv: handed_over.append(argv) or 7)
+    handed_over: list[list[str]] = []
+
+    def run(argv: list[str]) -> int:
+        handed_over.append(argv)
+        return 7
+
+    monkeypatch.setattr("greenletprofiler.cli.main", run)
     assert command.main(["script.py", "-b", "x"]) == 7
     command.main(["-b", "-s", "-c", "wall", "script.py"])
     assert handed_over == [

@@ -11,6 +11,7 @@ import pytest
 from synthetic import TRUNCATED, SnapshotBuilder, builtin, cython, method, python
 
 from greenletprofiler import Profile
+from greenletprofiler.calltree import TreeNode
 from greenletprofiler.errors import ClockError, FormatError, OutputError
 from greenletprofiler.values import Function, FunctionStats, Times
 
@@ -196,7 +197,7 @@ def test_folds_agree_with_the_definitions_applied_to_each_node(seed: int) -> Non
     edge_times: dict[tuple[Function, Function], Times] = {}
     for node in profile.tree.walk():
         function = node.function
-        above = []
+        above: list[TreeNode] = []
         while (node_above := (above[-1] if above else node).parent) is not None:
             above.append(node_above)
         if not function.is_function:
@@ -236,9 +237,9 @@ def test_greenlets_are_told_by_class_and_first_function_over_all_threads() -> No
     snapshot.greenlet(greenlet, None)
     kinds = snapshot.profile().greenlet_kinds
     first, second, third = kinds
-    assert (first.greenlet_class.label, first.function.name) == ("[greenlet gevent.Greenlet]", "f")
+    assert (first.greenlet_class.label, first.function) == ("[greenlet gevent.Greenlet]", Function(*F))
     assert (first.greenlets, first.alive, first.switches, first.times.cpu_ns) == (3, 1, 6, 200)
-    assert (second.function.name, second.greenlets, second.times.cpu_ns) == ("g", 0, 2)
+    assert (second.function, second.greenlets, second.times.cpu_ns) == (Function(*G), 0, 2)
     assert (third.function, third.greenlets) == (None, 1)
 
 

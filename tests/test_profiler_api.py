@@ -97,6 +97,16 @@ def test_a_profiler_that_never_ran_has_an_empty_profile() -> None:
     profile.print()
 
 
+def test_a_stopped_profiler_has_one_profile() -> None:
+    with Profiler() as profiler:
+        for _ in range(50):
+            work()
+    first, second = profiler.snapshot(), profiler.snapshot()
+    assert first.functions == second.functions
+    assert first.threads == second.threads
+    assert first.recorded_ns == second.recorded_ns
+
+
 def test_the_start_is_stamped_with_both_clocks() -> None:
     wall_before, before = time.time_ns(), time.monotonic_ns()
     with Profiler() as profiler:
