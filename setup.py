@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import sysconfig
-from glob import glob
+from pathlib import Path
 
 from setuptools import Extension, setup
 
@@ -23,6 +23,11 @@ SANITIZER_FLAGS = [
     "-fno-omit-frame-pointer",
     "-g",
 ]
+
+
+def files_in(folder: str, pattern: str) -> list[str]:
+    """Not of the folders in it."""
+    return sorted(map(str, Path(folder).glob(pattern)))
 
 
 def is_set(name: str) -> bool:
@@ -52,8 +57,8 @@ setup(
     ext_modules=[
         Extension(
             "greenletprofiler._native",
-            sources=sorted(glob("core/*.c") + glob("extension/*.c")),
-            depends=sorted(glob("core/*.h") + glob("extension/*.h")),
+            sources=[*files_in("core", "*.c"), *files_in("extension", "*.c")],
+            depends=[*files_in("core", "*.h"), *files_in("extension", "*.h")],
             include_dirs=["core", "extension"],
             extra_compile_args=compile_flags(),
             extra_link_args=link_flags(),

@@ -27,12 +27,11 @@ from greenletprofiler.values import CLOCKS, checked_clock
 
 BAD_USAGE: Final = 2
 
-_USAGE: Final = (
-    "greenletprofiler [options] SCRIPT [ARGUMENTS...]\n       greenletprofiler [options] -m MODULE [ARGUMENTS...]"
-)
+_USAGE: Final = """greenletprofiler [options] SCRIPT [ARGUMENTS...]
+       greenletprofiler [options] -m MODULE [ARGUMENTS...]"""
 _EPILOG: Final = (
-    "Options come before SCRIPT or -m MODULE; all that follows belongs to the program. The table is written to"
-    " standard error when the program ends. See README.md for what its columns mean."
+    "Options come before SCRIPT or -m MODULE; all that follows belongs to the program. The table of functions"
+    " is written to standard error when the program ends."
 )
 
 
@@ -63,7 +62,7 @@ def _read_command_line(words: Sequence[str]) -> tuple[argparse.Namespace, Progra
 
 def _program(is_module: bool, words: Sequence[str]) -> Program:
     if not words:
-        missing = "-m needs a module" if is_module else "There is no program to run: name a script or -m MODULE"
+        missing = "-m needs a module" if is_module else "No program to run: name a script or -m MODULE"
         raise UsageError(f"{missing}. Try greenletprofiler --help.")
     return Module(words[0], words[1:]) if is_module else Script(words[0], words[1:])
 
@@ -118,13 +117,13 @@ def _parser() -> _Parser:
     )  # fmt: skip
     parser.add_argument(
         "-c", "--clock", default="cpu", metavar="|".join(CLOCKS),
-        help="what the table is sorted by, and what pstats files hold: CPU time (default), or wall: elapsed time",
+        help="of the table and of pstats files: cpu (default), or wall, the elapsed time",
     )  # fmt: skip
     parser.add_argument(
         "-b", "--builtins", action="store_true", default=True, help="record built-in functions too (default)"
     )
     parser.add_argument(
-        "--no-builtins", action="store_false", dest="builtins", help="record Python functions only: costs less"
+        "--no-builtins", action="store_false", dest="builtins", help="record Python functions only"
     )
     parser.add_argument(
         "-s", "--single-thread", action="store_true", help="record the main thread only, not all threads"

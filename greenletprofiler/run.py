@@ -26,7 +26,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType, TracebackType
-from typing import Final
+from typing import Final, ParamSpec
 
 from greenletprofiler import _native, exporters
 from greenletprofiler.errors import ProfilerError
@@ -36,6 +36,8 @@ from greenletprofiler.profile import Profile
 from greenletprofiler.profiler import HIDDEN, NODE_BUDGET, Profiler
 from greenletprofiler.program import Program
 from greenletprofiler.values import Clock
+
+P = ParamSpec("P")
 
 STANDARD_ERROR: Final = 2  # its file descriptor
 ROWS: Final = 40
@@ -55,8 +57,8 @@ class Report:
     def write(self, profile: Profile) -> None:
         """Never raises: the program's exit code is not ours to change. Says what could not be written."""
         for path in self.files:
-            _attempt(lambda path=path: exporters.save(profile, path, None, self.clock))
-        _attempt(lambda: self._write_table(profile))
+            _attempt(exporters.save, profile, path, None, self.clock)
+        _attempt(self._write_table, profile)
 
     def _write_table(self, profile: Profile) -> None:
         page = _Page()
@@ -72,9 +74,9 @@ class _Page(io.StringIO):
         return STANDARD_ERROR
 
 
-def _attempt(step: Callable[[], None]) -> None:
+def _attempt(step: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
     try:
-        step()
+        step(*args, **kwargs)
     except Exception as error:
         say(str(error) or repr(error))
 

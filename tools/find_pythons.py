@@ -1,4 +1,4 @@
-"""Prints the CPythons from 3.10 up that are on this machine, one of each minor version: "3.12 /path/to/python".
+"""Prints the CPythons from 3.10 up on this machine, one of each minor version: "3.12 /path/to/python".
 
 Looked for on PATH (python3, python3.10, ...) and among pyenv's. One that cannot build an extension in a
 virtual environment (no headers, no venv, free-threaded) is left out, and said so on standard error.

@@ -1,0 +1,88 @@
+"""Running the command and plain Python, and reading what they leave.
+
+    run("script.py", folder=tmp_path)             greenletprofiler script.py
+    run_plain("script.py", folder=tmp_path)       python script.py
+    calls_in(tmp_path / "out.pstats")             {"foo": 3, "<module>": 1, ...}
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+COMMAND = [sys.executable, "-m", "greenletprofiler"]
+TABLE_BEGINS = "\nRecorded "
+TIMEOUT_SECONDS = 120
+
+
+def run(
+    *arguments: str, folder: Path, command: list[str] = COMMAND, **options: Any
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command to its end in that folder."""
+    return subprocess.run(
+        [*command, *arguments], cwd=folder, env=environment(), timeout=TIMEOUT_SECONDS, text=True,
+        **{"capture_output": True, **options},
+    )  # fmt: skip
+
+
+def run_plain(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Runs Python without a profiler."""
+    return run(*arguments, folder=folder, command=[sys.executable])
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Starts the command; its standard output and error are pipes."""
+    return subprocess.Popen(
+        [*COMMAND, *arguments], cwd=folder, env=environment(), text=True,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+
+
+def wait_for_line(process: subprocess.Popen[str], line: str) -> None:
+    """Reads the program's output up to that line."""
+    output: IO[str] | None = process.stdout
+    assert output is not None
+    for text in output:
+        if text.rstrip("\n") == line:
+            return
+    raise AssertionError(f"the program ended without printing {line!r}: {process.communicate()}")
+
+
+def environment() -> dict[str, str]:
+    """This one, with a wide terminal and plain tracebacks."""
+    return {**os.environ, "COLUMNS": "160", "PYTHON_COLORS": "0", "NO_COLOR": "1"}
+
+
+def without_table(standard_error: str) -> str:
+    """What the program itself wrote; the table must be there, and come last."""
+    own, table, _ = standard_error.partition(TABLE_BEGINS)
+    assert table, f"no table in {standard_error!r}"
+    return own
+
+
+def entries_in(path: Path) -> dict[tuple[str, int, str], tuple[Any, ...]]:
+    """The entries of a pstats file: (file, line, name) -> (primitive calls, calls, self, inclusive, callers)."""
+    entries: dict[tuple[str, int, str], tuple[Any, ...]] = marshal.loads(path.read_bytes())
+    return entries
+
+
+def calls_in(path: Path) -> dict[str, int]:
+    """Calls by name, in a pstats file."""
+    calls: dict[str, int] = {}
+    for (_, _, name), (_, count, *_) in entries_in(path).items():
+        calls[name] = calls.get(name, 0) + count
+    return calls
+
+
+def callers_in(path: Path, name: str) -> dict[str, int]:
+    """Who called the functions of that name, and how often, in a pstats file."""
+    return {
+        caller[2]: numbers[0]
+        for key, (*_, callers) in entries_in(path).items()
+        if key[2] == name
+        for caller, numbers in callers.items()
+    }
