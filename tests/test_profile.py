@@ -96,6 +96,15 @@ def test_bases_and_truncated_are_no_functions_and_no_callers() -> None:
     assert profile.total.running_ns == 15
 
 
+def test_a_skipped_function_is_looked_through() -> None:
+    profile = chain(F, G, H)
+    keys, fold = profile.fold(lambda function: None if function.name == "g" else function.name)
+    edges = {(keys[caller], keys[callee]): sums for caller, callee, sums in fold.edges()}
+    assert edges["f", "h"].calls == 1
+    assert edges["f", "h"].inclusive.cpu_ns == 1
+    assert dict(zip(keys, fold.groups, strict=True))["f"].inclusive.cpu_ns == 3
+
+
 def test_functions_with_the_same_identity_are_one() -> None:
     snapshot = SnapshotBuilder()
     base = snapshot.greenlet_base(snapshot.thread())
@@ -235,6 +244,7 @@ def test_greenlets_are_told_by_class_and_first_function_over_all_threads() -> No
     for switches in (1, 2, 3):
         snapshot.greenlet(greenlet, F, running=50, switches=switches, alive=switches == 3)
     snapshot.greenlet(greenlet, None)
+    snapshot.call(0, TRUNCATED, running=1)
     kinds = snapshot.profile().greenlet_kinds
     first, second, third = kinds
     assert (first.greenlet_class.label, first.function) == ("[greenlet gevent.Greenlet]", Function(*F))
