@@ -1,6 +1,7 @@
 /* memory.c -- the recorder's allocator: counts bytes, hands over to a replaceable function. */
 #include "memory.h"
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,6 +22,7 @@ memory_init(struct memory *memory)
     memory->resize = resize_with_libc;
     memory->context = NULL;
     memory->bytes = 0;
+    memory->limit = SIZE_MAX;
 }
 
 void *
@@ -36,9 +38,13 @@ memory_get(struct memory *memory, size_t size)
 void *
 memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_size)
 {
-    void *moved = memory->resize(memory->context, block, new_size);
+    size_t others = memory->bytes - old_size;
+    void *moved = NULL;
+    if (new_size <= memory->limit && others <= memory->limit - new_size) {
+        moved = memory->resize(memory->context, block, new_size);
+    }
     if (moved != NULL) {
-        memory->bytes = memory->bytes - old_size + new_size;
+        memory->bytes = others + new_size;
     }
     return moved;
 }

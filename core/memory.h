@@ -16,9 +16,10 @@ struct memory {
     memory_resize_function resize;
     void *context;
     size_t bytes; /* held now */
+    size_t limit; /* never more than that */
 };
 
-/* The C library's allocator. */
+/* The C library's allocator, without a limit. */
 void memory_init(struct memory *memory);
 
 /* Zeroed. NULL when there is no memory. */

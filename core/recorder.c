@@ -29,6 +29,9 @@ recorder_set_marks(struct recorder *recorder, const struct function *truncated,
 static void
 free_thread(struct recorder *recorder, struct thread *thread)
 {
+    if (thread->stray != NULL) {
+        position_free(&recorder->memory, thread->stray);
+    }
     tree_dispose(&thread->tree);
     memory_free(&recorder->memory, thread, sizeof *thread);
 }
@@ -297,6 +300,12 @@ forget_position(struct recorder *recorder, struct thread *thread, struct positio
     position_free(&recorder->memory, position);
 }
 
+struct position *
+recorder_stray(struct thread *thread)
+{
+    return thread->stray;
+}
+
 void
 recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position)
 {
@@ -313,7 +322,6 @@ recorder_add_thread(struct recorder *recorder, const struct function *root,
     struct thread *thread = memory_get(&recorder->memory, sizeof *thread);
     if (thread == NULL || !tree_init(&thread->tree, &recorder->memory)) {
         memory_free(&recorder->memory, thread, sizeof *thread);
-        recorder->counters.unrecorded_threads++;
         return NULL;
     }
     thread->clock = &recorder->clock;
@@ -321,11 +329,11 @@ recorder_add_thread(struct recorder *recorder, const struct function *root,
     thread->cpu_clock_is_shared = cpu_clock_is_shared;
     thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
     thread->spill = add_node(recorder, thread, thread->root, recorder->truncated_borrowed, SIZE_MAX);
-    if (thread->root == NULL || thread->spill == NULL ||
+    thread->stray = thread->spill != NULL ? position_new(&recorder->memory, NULL, thread->spill) : NULL;
+    if (thread->root == NULL || thread->stray == NULL ||
         !recorder_resume_thread(recorder, thread, greenlet_class, now_ticks)) {
         recorder->node_count -= thread->tree.node_count;
         free_thread(recorder, thread);
-        recorder->counters.unrecorded_threads++;
         return NULL;
     }
     thread->id = recorder->next_thread_id++;
@@ -376,6 +384,7 @@ finish_thread(struct recorder *recorder, struct thread *thread, bool alive, uint
 {
     settle_thread(thread, now_ticks);
     thread_finish(thread);
+    recorder_clear_calls(thread->stray);
     while (thread->positions != NULL) {
         forget_position(recorder, thread, thread->positions, alive);
     }

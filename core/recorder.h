@@ -50,7 +50,6 @@ struct recorder_counters {
     uint64_t lost_leaves;          /* calls closed because an outer one left */
     uint64_t unmatched_leaves;     /* leaves of calls that were never seen to begin */
     uint64_t unrecorded_greenlets; /* ended, and found no room for a record */
-    uint64_t unrecorded_threads;   /* for lack of memory */
     uint64_t folded_threads;
 };
 
@@ -117,6 +116,9 @@ struct position *recorder_add_greenlet(struct recorder *recorder, struct thread 
 /* Says whose position the thread's running one is. */
 void recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
                             const struct function *greenlet_class);
+
+/* Where to be while a greenlet runs that found no room: all its calls are truncated. */
+struct position *recorder_stray(struct thread *thread);
 
 /* The greenlet is over; it must not be the running one. */
 void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position);

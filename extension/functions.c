@@ -240,7 +240,11 @@ set_hidden(struct functions *functions, PyObject *hidden)
 {
     size_t count = (size_t)PyTuple_GET_SIZE(hidden);
     functions->rules.hidden = memory_get(functions->memory, count * sizeof(struct text));
-    functions->rules.hidden_count = functions->rules.hidden != NULL ? count : 0;
+    if (functions->rules.hidden == NULL && count > 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    functions->rules.hidden_count = count;
     for (size_t index = 0; index < functions->rules.hidden_count; index++) {
         PyObject *str = PyTuple_GET_ITEM(hidden, (Py_ssize_t)index);
         if (copy_rule(functions, &functions->rules.hidden[index], str) < 0) {
@@ -255,7 +259,11 @@ set_polls(struct functions *functions, PyObject *polls)
 {
     size_t count = 2 * (size_t)PyTuple_GET_SIZE(polls);
     functions->rules.polls = memory_get(functions->memory, count * sizeof(struct text));
-    functions->rules.polls_count = functions->rules.polls != NULL ? count : 0;
+    if (functions->rules.polls == NULL && count > 0) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    functions->rules.polls_count = count;
     for (size_t index = 0; index < functions->rules.polls_count; index++) {
         PyObject *pair = PyTuple_GET_ITEM(polls, (Py_ssize_t)(index / 2));
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {

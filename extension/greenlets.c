@@ -37,7 +37,7 @@ greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame 
     struct memory *memory = &tracer->recorder.memory;
     compat_frame **frames = count > 0 ? memory_get(memory, count * sizeof *frames) : NULL;
     if (frames == NULL) {
-        tracer->counters.unseeded_stacks += count > 0;
+        tracer->counters.unplaced_greenlets += count > 0;
         return;
     }
     size_t depth = count;
@@ -228,6 +228,18 @@ end_if_over(struct tracer *tracer, struct thread *thread, PyObject *origin)
     }
 }
 
+/* A greenlet met in mid-flight waited in the calls that are open: they are taken over first. */
+static void
+go_to(struct tracer *tracer, struct thread *thread, struct position *position, compat_frame *frame)
+{
+    bool met_in_flight = frame != NULL && position->switches == 0 && position->top == position->bottom;
+    thread_switch(thread, position, thread->last_ticks);
+    if (met_in_flight) {
+        greenlets_seed_calls(tracer, thread, frame);
+    }
+    thread_wait_until(position, thread->last_ticks);
+}
+
 static void
 record_switch(struct tracer *tracer, struct thread *thread, PyObject *origin, PyObject *target,
               compat_frame *frame)
@@ -238,18 +250,11 @@ record_switch(struct tracer *tracer, struct thread *thread, PyObject *origin, Py
     struct position *position = frame == NULL ? position_at_start(tracer, thread, target, now_ticks)
                                               : position_in_flight(tracer, thread, target);
     if (position == NULL) {
-        tracer->counters.unseeded_stacks++;
-        return;
+        tracer->counters.unplaced_greenlets++;
+        thread_switch(thread, recorder_stray(thread), thread->last_ticks);
+    } else if (position != thread->position) {
+        go_to(tracer, thread, position, frame);
     }
-    if (position == thread->position) {
-        return;
-    }
-    bool met_in_flight = frame != NULL && position->switches == 0 && position->top == position->bottom;
-    thread_switch(thread, position, thread->last_ticks);
-    if (met_in_flight) {
-        greenlets_seed_calls(tracer, thread, frame);
-    }
-    thread_wait_until(position, thread->last_ticks);
     end_if_over(tracer, thread, origin);
 }
 

@@ -5,7 +5,7 @@
 #define ENDED_GREENLETS 100000
 
 static const char recorder_doc[] =
-    "Recorder(*, builtins, threads, hidden, polls, node_budget)\n--\n\n"
+    "Recorder(*, builtins, threads, hidden, polls, node_budget, memory_limit=sys.maxsize)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -25,7 +25,7 @@ name_marks(struct tracer *tracer)
 }
 
 static int
-init_recorder(struct tracer *tracer, Py_ssize_t node_budget)
+init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_limit)
 {
     struct memory memory;
     struct clock clock;
@@ -35,6 +35,7 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget)
         .ended_greenlets = ENDED_GREENLETS,
     };
     memory_init(&memory);
+    memory.limit = (size_t)memory_limit;
     clock_init(&clock, &clock_system_readings);
     if (!recorder_init(&tracer->recorder, &memory, &clock, &limits)) {
         PyErr_NoMemory();
@@ -50,16 +51,25 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget)
 static PyObject *
 recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *const names[] = {"builtins", "threads", "hidden", "polls", "node_budget", NULL};
-    int builtins, threads;
-    PyObject *hidden, *polls;
-    Py_ssize_t node_budget;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "$ppO!O!n:Recorder", (char **)names, &builtins, &threads,
-                                     &PyTuple_Type, &hidden, &PyTuple_Type, &polls, &node_budget)) {
+    static char *const names[] = {"builtins",    "threads",      "hidden", "polls",
+                                  "node_budget", "memory_limit", NULL};
+    int builtins = 0;
+    int threads = 0;
+    PyObject *hidden = NULL;
+    PyObject *polls = NULL;
+    Py_ssize_t node_budget = 0;
+    Py_ssize_t memory_limit = PY_SSIZE_T_MAX;
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nn:Recorder", (char **)names, &builtins, &threads,
+                                     &PyTuple_Type, &hidden, &PyTuple_Type, &polls, &node_budget,
+                                     &memory_limit)) {
         return NULL;
     }
-    if (node_budget < 1) {
-        PyErr_SetString(PyExc_ValueError, "node_budget must be at least 1");
+    if (hidden == NULL || polls == NULL) {
+        PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
+        return NULL;
+    }
+    if (node_budget < 1 || memory_limit < 0) {
+        PyErr_SetString(PyExc_ValueError, "node_budget must be at least 1, memory_limit at least 0");
         return NULL;
     }
     struct tracer *tracer = (struct tracer *)type->tp_alloc(type, 0);
@@ -70,7 +80,7 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     tracer->records_builtins = builtins != 0;
     tracer->records_threads = threads != 0;
     tracer->monitoring.tool_id = -1;
-    if (init_recorder(tracer, node_budget) < 0 ||
+    if (init_recorder(tracer, node_budget, memory_limit) < 0 ||
         functions_set_rules(&tracer->functions, hidden, polls) < 0) {
         Py_DECREF((PyObject *)tracer);
         return NULL;

@@ -430,11 +430,11 @@ counters_dict(const struct copy *copy)
         "{sKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls, "lost_leaves",
         copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
         "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
-        copy->counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads, "missed_switches",
-        copy->tracer_counters.missed_switches, "unnamed_calls", copy->tracer_counters.unnamed_calls,
-        "unseeded_stacks", copy->tracer_counters.unseeded_stacks, "unreached_greenlets",
-        copy->tracer_counters.unreached_greenlets, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
-        copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
+        copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
+        "missed_switches", copy->tracer_counters.missed_switches, "unnamed_calls",
+        copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
+        "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "cpu_clock_reads", copy->cpu_reads,
+        "cpu_clock_unknown", copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
         (long long)convert_one(copy, copy->dropped_ticks));
 }
 

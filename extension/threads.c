@@ -124,8 +124,8 @@ resume_traced_thread(struct tracer *tracer, struct traced_thread *traced, uint64
            recorder_resume_thread(&tracer->recorder, traced->thread, greenlet_class, now_ticks);
 }
 
-struct traced_thread *
-threads_begin(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
+static struct traced_thread *
+find_or_add(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
 {
     struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));
     if (traced == NULL) {
@@ -134,6 +134,14 @@ threads_begin(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
     if (traced->thread->position == NULL && !resume_traced_thread(tracer, traced, now_ticks)) {
         return NULL;
     }
+    return traced;
+}
+
+struct traced_thread *
+threads_begin(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
+{
+    struct traced_thread *traced = find_or_add(tracer, tstate, now_ticks);
+    tracer->counters.unrecorded_threads += traced == NULL;
     return traced;
 }
 

@@ -12,10 +12,18 @@ import greenlet
 import pytest
 from recorded import record, stats
 
-from greenletprofiler import Profiler, _native
+from greenletprofiler import Profile, Profiler, _native
 from greenletprofiler.errors import ToolIdsTakenError
 
 MONITORING = sys.version_info >= (3, 12)
+
+
+def conserves(profile: Profile) -> bool:
+    """running + idle + own == lifetime, for each thread."""
+    return all(
+        thread.times.running_ns + thread.times.idle_ns + thread.own_ns == thread.lifetime_ns
+        for thread in profile.threads
+    )
 
 
 def leaf() -> None:
@@ -207,14 +215,44 @@ def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
     for function in functions:
         function()
     recorder.stop()
-    from greenletprofiler import Profile
-
     profile = Profile.from_snapshot(recorder.snapshot())
     assert profile.counters["truncated_calls"] > 0
     assert any("[truncated]" in warning for warning in profile.warnings)
-    assert all(
-        thread.times.running_ns + thread.times.idle_ns + thread.own_ns == thread.lifetime_ns
-        for thread in profile.threads
-    )
+    assert conserves(profile)
     seen = sum(node.calls for node in profile.tree.walk())
     assert seen == 200
+
+
+WHAT_MEMORY_IS_FOR = ("truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls")
+
+
+def recorded_within(memory_limit: int) -> Profile | None:
+    """A profile by a recorder that may hold so many bytes; None if it cannot even be made or read."""
+    try:
+        recorder = _native.Recorder(
+            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
+            memory_limit=memory_limit,
+        )  # fmt: skip
+    except MemoryError:
+        return None
+    for _ in range(2):
+        recorder.start()
+        work()
+        recorder.stop()
+    try:
+        return Profile.from_snapshot(recorder.snapshot())
+    except MemoryError:
+        return None
+
+
+def test_whatever_memory_there_is_the_program_goes_on_and_times_add_up() -> None:
+    complete = 0
+    for memory_limit in range(0, 60_000, 61):
+        profile = recorded_within(memory_limit)
+        if profile is not None:
+            assert conserves(profile)
+            lost = any(profile.counters[name] for name in WHAT_MEMORY_IS_FOR)
+            complete += not lost
+            if not lost:
+                assert stats(profile, "leaf").calls == 2
+    assert complete > 0

@@ -82,7 +82,7 @@ resize_or_fail(void *context, void *block, size_t new_size)
 void
 failing_memory_init(struct memory *memory, struct failing_memory *failing)
 {
-    *memory = (struct memory){.resize = resize_or_fail, .context = failing};
+    *memory = (struct memory){.resize = resize_or_fail, .context = failing, .limit = SIZE_MAX};
 }
 
 /* -- a recorder ---------------------------------------------------------------------------------- */

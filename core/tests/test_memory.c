@@ -66,7 +66,7 @@ any_failing_request_leaves_a_poorer_recording_that_says_so(void)
 }
 
 static void
-a_thread_without_memory_is_counted(void)
+a_thread_without_memory_leaves_nothing_behind(void)
 {
     struct recorder recorder;
     recorder_for_test(&recorder, NULL);
@@ -75,8 +75,10 @@ a_thread_without_memory_is_counted(void)
     struct memory counting;
     failing_memory_init(&counting, &failing);
     recorder.memory.resize = counting.resize;
+    size_t before = recorder.memory.bytes;
     CHECK(thread_for_test(&recorder) == NULL);
-    CHECK(recorder.counters.unrecorded_threads == 1);
+    CHECK(recorder.memory.bytes == before);
+    CHECK(recorder.threads == NULL && recorder.node_count == 0);
     recorder_dispose(&recorder);
 }
 
@@ -105,10 +107,31 @@ calls_without_memory_for_them_are_left_one_by_one(void)
     recorder_dispose(&recorder);
 }
 
+static void
+a_limit_is_never_exceeded_and_room_comes_back(void)
+{
+    struct memory memory;
+    memory_init(&memory);
+    memory.limit = 100;
+    void *first = memory_get(&memory, 60);
+    CHECK(first != NULL);
+    CHECK(memory_get(&memory, 41) == NULL);
+    CHECK(memory_get(&memory, SIZE_MAX) == NULL);
+    void *grown = memory_resize(&memory, first, 60, 100);
+    CHECK(grown != NULL && memory.bytes == 100);
+    CHECK(memory_resize(&memory, grown, 100, 101) == NULL);
+    memory_free(&memory, grown, 100);
+    void *again = memory_get(&memory, 100);
+    CHECK(again != NULL);
+    memory_free(&memory, again, 100);
+    CHECK(memory.bytes == 0);
+}
+
 const struct test memory_tests[] = {
+    {"a limit is never exceeded and room comes back", a_limit_is_never_exceeded_and_room_comes_back},
     {"any failing request leaves a poorer recording that says so",
      any_failing_request_leaves_a_poorer_recording_that_says_so},
-    {"a thread without memory is counted", a_thread_without_memory_is_counted},
+    {"a thread without memory leaves nothing behind", a_thread_without_memory_leaves_nothing_behind},
     {"calls without memory for them are left one by one", calls_without_memory_for_them_are_left_one_by_one},
     {NULL, NULL},
 };

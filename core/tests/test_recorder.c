@@ -209,7 +209,33 @@ another_greenlet_at_the_same_address_is_another(void)
     recorder_dispose(&recorder);
 }
 
+static void
+a_greenlet_without_room_makes_no_false_edges(void)
+{
+    struct recorder recorder;
+    int main_greenlet;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    enter(&recorder, thread, &foo, 0x10);
+    thread_charge(thread, now());
+    thread_switch(thread, recorder_stray(thread), now());
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(5 * US);
+    switch_to(&recorder, thread, &main_greenlet);
+    leave(&recorder, thread, 0x10);
+    CHECK(node_at(thread, &foo, &bar) == NULL);
+    CHECK(thread->spill->running_ticks == 5 * US);
+    CHECK(recorder.counters.truncated_calls == 1);
+    CHECK(recorder.counters.unmatched_leaves == 0);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_stop(&recorder, now());
+    CHECK(recorder.ended_greenlet_count == 1);
+    recorder_dispose(&recorder);
+}
+
 const struct test recorder_tests[] = {
+    {"a greenlet without room makes no false edges", a_greenlet_without_room_makes_no_false_edges},
     {"a leave is matched by its frame", a_leave_is_matched_by_its_frame},
     {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},
     {"a C call that ended untold is closed by its caller's next",
