@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,7 +61,7 @@ def _read_command_line(words: Sequence[str]) -> tuple[argparse.Namespace, Progra
 
 def _program(is_module: bool, words: Sequence[str]) -> Program:
     if not words:
-        missing = "-m needs a module" if is_module else "No program to run: name a script or -m MODULE"
+        missing = "-m needs a MODULE" if is_module else "There is nothing to run: name a SCRIPT, or -m MODULE"
         raise UsageError(f"{missing}. Try greenletprofiler --help.")
     return Module(words[0], words[1:]) if is_module else Script(words[0], words[1:])
 
@@ -79,23 +78,29 @@ def _checked_output(path: str) -> str:
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Our own options, and what begins with the script's or module's name."""
-    index = 0
-    while index < len(words) and words[index].startswith("-"):
-        word = words[index]
-        index += 1
+    own: list[str] = []
+    rest = list(words)
+    while rest and rest[0].startswith("-"):
+        word = rest.pop(0)
         if word == "--":
-            return list(words[: index - 1]), list(words[index:])
-        if _ends_in(word, "m"):
             break
-        if word in ("--clock", "--output") or _ends_in(word, "co"):
-            index += 1
-    return list(words[:index]), list(words[index:])
+        flags, letter, value = _taken_apart(word)
+        if letter == "m":
+            return [*own, flags + letter], [value, *rest] if value else rest
+        own.append(word)
+        if word in ("--clock", "--output") or (letter and not value):
+            own += rest[:1]
+            del rest[:1]
+    return own, rest
 
 
-def _ends_in(word: str, letters: str) -> bool:
-    """True of -so with "o": flags, then one of the options whose value is the next word."""
-    takes_value = [place for place, letter in enumerate(word) if letter in "com"]
-    return word[1:2] != "-" and takes_value[:1] == [len(word) - 1] and word[-1] in letters
+def _taken_apart(word: str) -> tuple[str, str, str]:
+    """-sofile is the flags "-s", the option "o" and its value "file"."""
+    if not word.startswith("--"):
+        for place, letter in enumerate(word):
+            if letter in "com":
+                return word[:place], letter, word[place + 1 :]
+    return word, "", ""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -107,7 +112,8 @@ class _Parser(argparse.ArgumentParser):
 
 def _parser() -> _Parser:
     parser = _Parser(prog="greenletprofiler", usage=_USAGE, epilog=_EPILOG, allow_abbrev=False)
-    version = f"greenletprofiler {__version__} (CPython {platform.python_version()})"
+    python = ".".join(map(str, sys.version_info[:3]))  # the module platform would load half the library
+    version = f"greenletprofiler {__version__} (CPython {python})"
     parser.add_argument("-V", "--version", action="version", version=version)
     parser.add_argument("-m", action="store_true", dest="module", help="run a module, as python -m does")
     parser.add_argument(

@@ -60,6 +60,8 @@ class Module:
         """Makes the surroundings those of the module. Raises UsageError if it is nowhere to be found."""
         _set_search_folder(os.getcwd())  # noqa: PTH109
         sys.argv[:] = ["-m", *self._arguments]
+        if self._name.startswith("."):
+            raise UsageError(f"{self._name} is a relative name: give the module's full name.")
         self._found(self._name.partition(".")[0])
 
     def packages(self) -> Iterator[str]:

@@ -208,12 +208,35 @@ class Run:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
             with suppress(ValueError):  # not in the main thread: handlers cannot be set there
                 signal.signal(signal.SIGTERM, self._on_sigterm)
+                _default_sigterm_in_children(self._on_sigterm)
 
     def _on_sigterm(self, number: int, frame: FrameType | None) -> None:
         self._sigterm_came = True
         self._write()
         if not self._is_writing:  # else _write() comes back to it
             _terminate_by_default()
+
+
+def _default_sigterm_in_children(handler: Callable[[int, FrameType | None], None]) -> None:
+    """Makes children by fork do without the handler.
+
+    SIGTERM is blocked meanwhile: one that came before the child can put the default action back would be
+    forgotten, for Python drops in a new child what its parent's handlers noted.
+    """
+    masks: list[set[signal.Signals | int]] = []
+
+    def before() -> None:
+        masks.append(signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM}))
+
+    def after_in_parent() -> None:
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    def after_in_child() -> None:
+        if signal.getsignal(signal.SIGTERM) == handler:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, masks.pop())
+
+    os.register_at_fork(before=before, after_in_parent=after_in_parent, after_in_child=after_in_child)
 
 
 def _terminate_by_default() -> None:
@@ -223,12 +246,16 @@ def _terminate_by_default() -> None:
 
 @contextmanager
 def _signals_held() -> Iterator[None]:
-    """Ctrl-C and SIGTERM wait: what is being written is what they would have cut off."""
+    """Ctrl-C and SIGTERM wait: what is being written is what they would have cut off.
+
+    A Ctrl-C that came meanwhile is dropped, for the program that it was meant to end has ended.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        with suppress(KeyboardInterrupt):  # handlers of what came run in this call
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _threads_go_on() -> bool:

@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -131,6 +132,30 @@ def test_a_module_sees_what_python_m_shows(module: str, tmp_path: Path) -> None:
     assert run(*arguments, folder=tmp_path).stdout == run_plain(*arguments, folder=tmp_path).stdout
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["-m", "program"],
+        ["-mprogram"],
+        ["-sm", "program"],
+        ["-smprogram"],
+        ["-cwall", "-m", "program"],
+        ["-sc", "wall", "-o", "-o.prof", "program.py"],
+        ["-sc", "wall", "-oc.prof", "--", "program.py"],
+        ["--clock", "cpu", "--output", "a.prof", "program.py"],
+        ["--clock=cpu", "--output=-m.prof", "program.py"],
+    ],
+    ids=" ".join,
+)
+def test_options_end_where_the_program_begins(options: list[str], tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text("import sys; print(sys.argv[1:])")
+    result = run(*options, "-s", "--help", folder=tmp_path)
+    if "-o.prof" in options:
+        assert_refused(result, "-o")
+    else:
+        assert (result.returncode, result.stdout) == (0, "['-s', '--help']\n")
+
+
 def test_the_console_script_and_python_m_are_the_same_command(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(SHOW_SURROUNDINGS)
     by_script = run("-o", "a.pstats", "program.py", folder=tmp_path, command=[str(CONSOLE_SCRIPT)])
@@ -151,9 +176,9 @@ def test_modules_that_a_program_may_patch_are_not_loaded_before_it(tmp_path: Pat
 CALLS = """
 def outer():
     for _ in range(3):
-        inner()
+        in_a_loop()
 
-def inner():
+def in_a_loop():
     len("x")
 
 outer()
@@ -165,8 +190,8 @@ def test_the_profile_holds_the_program_and_nothing_of_the_command(tmp_path: Path
     run("-o", "out.pstats", "program.py", folder=tmp_path)
     calls = calls_in(tmp_path / "out.pstats")
     calls.pop("<class 'range'>", None)  # sys.monitoring sees it, a profile function does not
-    assert calls == {"<module>": 1, "outer": 1, "inner": 3, "<built-in method builtins.len>": 3}
-    assert callers_in(tmp_path / "out.pstats", "inner") == {"outer": 3}
+    assert calls == {"<module>": 1, "outer": 1, "in_a_loop": 3, "<built-in method builtins.len>": 3}
+    assert callers_in(tmp_path / "out.pstats", "in_a_loop") == {"outer": 3}
     assert callers_in(tmp_path / "out.pstats", "<module>") == {}
     files = {Path(file).name for file, _, _ in entries_in(tmp_path / "out.pstats")}
     assert files == {"program.py", "~"}
@@ -178,7 +203,7 @@ def test_the_packages_of_a_module_are_in_the_profile(tmp_path: Path) -> None:
     (tmp_path / "package" / "inner.py").write_text(CALLS)
     run("-o", "out.pstats", "-m", "package.inner", folder=tmp_path)
     calls = calls_in(tmp_path / "out.pstats")
-    assert (calls["prepare"], calls["inner"], calls["<module>"]) == (1, 3, 2)
+    assert (calls["prepare"], calls["in_a_loop"], calls["<module>"]) == (1, 3, 2)
     assert callers_in(tmp_path / "out.pstats", "outer") == {"<module>": 1}
     assert not [file for file, _, _ in entries_in(tmp_path / "out.pstats") if "runpy" in file]
 
@@ -187,7 +212,7 @@ def test_the_table_shows_the_functions_on_standard_error(tmp_path: Path) -> None
     (tmp_path / "program.py").write_text(CALLS)
     result = run("program.py", folder=tmp_path)
     assert result.stdout == ""
-    [row] = [line.split() for line in result.stderr.splitlines() if " inner " in line]
+    [row] = [line.split() for line in result.stderr.splitlines() if " in_a_loop " in line]
     assert row[0] == "3"
     assert row[-1] == "program.py:6"
 
@@ -207,7 +232,7 @@ def test_built_in_functions_are_left_out_on_request(tmp_path: Path) -> None:
     for options, shown in (([], True), (["-b"], True), (["--no-builtins"], False), (["-b", "--no-builtins"], False)):
         run(*options, "-o", "out.pstats", "program.py", folder=tmp_path)
         assert ("<built-in method builtins.len>" in calls_in(tmp_path / "out.pstats")) == shown
-        assert calls_in(tmp_path / "out.pstats")["inner"] == 3
+        assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
 
 
 THREADS = """
@@ -286,7 +311,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
     [
         ([], ["SCRIPT", "--help"]),
         (["-s"], ["SCRIPT"]),
-        (["-m"], ["-m", "module"]),
+        (["-m"], ["-m", "MODULE"]),
         (["--"], ["SCRIPT"]),
         (["missing.py"], ["missing.py", "No such file"]),
         (["folder"], ["folder"]),
@@ -304,7 +329,6 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
         (["-c"], ["-c"]),
         (["-o"], ["-o"]),
         (["--nonsense", "program.py"], ["--nonsense"]),
-        (["-mprogram"], ["-m"]),
         (["-o", "out.txt", "program.py"], ["out.txt", "callgrind"]),
         (["-o", "out", "program.py"], ["out", "callgrind"]),
         (["-o", "nowhere/out.callgrind", "program.py"], ["nowhere"]),
@@ -335,7 +359,7 @@ def test_a_full_standard_error_loses_no_file_and_no_exit_code(tmp_path: Path) ->
     with open("/dev/full", "w") as full:  # noqa: PTH123
         result = run("-o", "out.pstats", "program.py", folder=tmp_path, capture_output=False, stderr=full)
     assert result.returncode == 5
-    assert calls_in(tmp_path / "out.pstats")["inner"] == 3
+    assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
 
 
 @pytest.mark.parametrize("ending", ["", "import sys; sys.stderr.close()", "import os; os.close(2)"])
@@ -345,7 +369,7 @@ def test_a_closed_standard_error_loses_no_file_and_no_exit_code(ending: str, tmp
     closing = "" if ending else " 2>&-"
     result = run("-c", command + closing, folder=tmp_path, command=["sh"])
     assert result.returncode == 0
-    assert calls_in(tmp_path / "out.pstats")["inner"] == 3
+    assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
 
 
 def test_a_file_that_cannot_be_written_in_the_end_is_said_and_the_exit_code_stays(tmp_path: Path) -> None:
@@ -359,15 +383,26 @@ def test_a_file_that_cannot_be_written_in_the_end_is_said_and_the_exit_code_stay
     assert (tmp_path / "out.pstats").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="needs a user for whom folders can be write-protected, not root")
-def test_a_write_protected_place_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "program.py").write_text("")
-    (tmp_path / "old.callgrind").write_text("")
-    (tmp_path / "old.callgrind").chmod(0o400)
-    locked = tmp_path / "locked"
-    locked.mkdir(0o500)
-    assert_refused(run("-o", "old.callgrind", "program.py", folder=tmp_path), "old.callgrind")
-    assert_refused(run("-o", "locked/x.callgrind", "program.py", folder=tmp_path), "locked")
+#: The command as a user for whom write protection holds; root becomes one once everything is loaded.
+NO_LONGER_ROOT = [
+    sys.executable,
+    "-c",
+    "import locale, os, sys; from greenletprofiler.cli import main\n"
+    "if os.geteuid() == 0: os.setuid(65534)\n"
+    "sys.exit(main())",
+]
+
+
+@pytest.mark.parametrize("place", ["old.callgrind", "locked/new.callgrind"])
+def test_a_write_protected_place_is_refused(place: str) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "program.py").write_text("")
+        (folder / "old.callgrind").touch(0o444)
+        (folder / "locked").mkdir(0o555)
+        result = run("-o", place, "program.py", folder=folder, command=NO_LONGER_ROOT)
+    assert_refused(result, place, "writ")
 
 
 def test_help_and_version_go_to_standard_output(tmp_path: Path) -> None:
@@ -397,32 +432,27 @@ WAITS = {
 }
 
 
-@pytest.mark.parametrize("waiting", WAITS.values(), ids=WAITS.keys())
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(
+    ("number", "waiting"),
+    [
+        (number, waiting)
+        for number in (signal.SIGTERM, signal.SIGINT)
+        for waiting in WAITS
+        if (number, waiting) != (signal.SIGINT, "thread")  # the interpreter waits for the thread regardless
+    ],
+)
 def test_a_signal_ends_the_program_as_it_would_and_the_profile_is_written(
     number: signal.Signals, waiting: str, tmp_path: Path
 ) -> None:
-    if number == signal.SIGINT and "def wait" in waiting:
-        waiting = waiting.replace("threading.Event().wait(60)", "pass")  # the interpreter waits on regardless
-    (tmp_path / "program.py").write_text(CALLS + waiting)
+    (tmp_path / "program.py").write_text(CALLS + WAITS[waiting])
     process = start("-o", "out.pstats", "program.py", folder=tmp_path)
     wait_for_line(process, "ready")
     process.send_signal(number)
     _, standard_error = process.communicate(timeout=60)
     assert "Recorded" in standard_error
     assert "greenletprofiler/" not in standard_error
-    assert calls_in(tmp_path / "out.pstats")["inner"] == 3
-    if "def wait" not in waiting or number == signal.SIGTERM:
-        assert process.returncode == -number
-
-
-HANDLERS = {
-    "signal": "import signal, sys\nsignal.signal(signal.SIGTERM, lambda *args: sys.exit(9))\n",
-    "gevent": (
-        "import gevent, os, signal\n"
-        "def leave():\n    global code\n    code = 9\n    gevent.get_hub().main_loop.throw\n"
-    ),
-}
+    assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
+    assert process.returncode == -number
 
 
 def test_a_programs_own_handler_of_sigterm_wins(tmp_path: Path) -> None:
@@ -439,20 +469,20 @@ def test_a_programs_own_handler_of_sigterm_wins(tmp_path: Path) -> None:
     assert calls_in(tmp_path / "out.pstats")["leave"] == 1
 
 
-def test_a_handler_of_sigterm_in_geventt_loop_wins(tmp_path: Path) -> None:
+def test_a_handler_of_sigterm_in_gevents_loop_wins(tmp_path: Path) -> None:
     (tmp_path / "program.py").write_text(
         CALLS + "import gevent, gevent.event, signal, sys\n"
         "told = gevent.event.Event()\n"
         "gevent.signal_handler(signal.SIGTERM, told.set)\n"
         "print('ready', flush=True)\n"
-        "told.wait()\nprint('handled')\nsys.exit(9)"
+        "told.wait(60)\nprint('handled')\nsys.exit(9)"
     )
     process = start("-o", "out.pstats", "program.py", folder=tmp_path)
     wait_for_line(process, "ready")
     process.terminate()
     output, _ = process.communicate(timeout=60)
     assert (output, process.returncode) == ("handled\n", 9)
-    assert calls_in(tmp_path / "out.pstats")["inner"] == 3
+    assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
 
 
 def test_a_program_that_ignores_sigterm_goes_on_ignoring_it(tmp_path: Path) -> None:
@@ -466,7 +496,7 @@ def test_sigterm_in_a_forked_child_ends_that_child_alone_and_writes_nothing(tmp_
     (tmp_path / "program.py").write_text(
         "import os, signal, time\n"
         "child = os.fork()\n"
-        "if not child:\n    time.sleep(60)\n"
+        "if not child:\n    time.sleep(60)\n    os._exit(0)\n"
         "os.kill(child, signal.SIGTERM)\n"
         "print(os.waitpid(child, 0)[1] == signal.SIGTERM, os.path.exists('out.pstats'))"
     )
