@@ -65,7 +65,7 @@ def without_table(standard_error: str) -> str:
 
 
 def entries_in(path: Path) -> dict[tuple[str, int, str], tuple[Any, ...]]:
-    """The entries of a pstats file: (file, line, name) -> (primitive calls, calls, self, inclusive, callers)."""
+    """A pstats file: (file, line, name) -> (primitive calls, calls, self, inclusive, callers)."""
     entries: dict[tuple[str, int, str], tuple[Any, ...]] = marshal.loads(path.read_bytes())
     return entries
 

@@ -1,0 +1,50 @@
+"""Adds up JUnit reports and fails if a test was skipped that could have run.
+
+    python3 .ci/summary.py REPORT.xml...
+
+A skip is right only where this version of Python cannot have what is tested; its reason then begins with
+"needs Python". The last line printed is "N passed, N failed"; the exit code is 1 if a test failed or was
+skipped wrongly, or none ran.
+"""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from pathlib import Path
+
+RIGHT_REASON = "needs Python"
+
+
+def outcome(case: ElementTree.Element) -> str:
+    """passed, failed, skipped (wrongly) or left out (rightly)."""
+    if case.find("failure") is not None or case.find("error") is not None:
+        return "failed"
+    skipped = case.find("skipped")
+    if skipped is None or skipped.get("type") == "pytest.xfail":
+        return "passed"
+    return "left out" if skipped.get("message", "").startswith(RIGHT_REASON) else "skipped"
+
+
+def main(reports: list[str]) -> int:
+    total: Counter[str] = Counter()
+    for report in reports:
+        cases = list(ElementTree.parse(report).getroot().iter("testcase"))
+        counts = Counter(map(outcome, cases))
+        print(f"{Path(report).stem}: {dict(counts)}")
+        if not cases:
+            counts["failed"] += 1
+        for case in cases:
+            if outcome(case) in ("failed", "skipped"):
+                skipped = case.find("skipped")
+                reason = "" if skipped is None else f": {skipped.get('message')}"
+                print(f"  {outcome(case)} {case.get('classname')}.{case.get('name')}{reason}")
+        total += counts
+    failed = total["failed"] + total["skipped"]
+    print(f"{total['passed']} passed, {failed} failed")
+    return 1 if failed or not total["passed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
