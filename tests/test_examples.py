@@ -1,0 +1,62 @@
+"""The examples run as they say, and compare.py tells what is true of each profiler."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from commands import callers_in, run
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+
+
+@pytest.mark.parametrize(("program", "gives_way"), [("foo_bar", "sleep"), ("raw_greenlets", "give_way")])
+def test_an_example_runs_at_the_size_that_is_asked_for(program: str, gives_way: str, tmp_path: Path) -> None:
+    result = run("-o", "out.pstats", str(EXAMPLES / f"{program}.py"), "4", folder=tmp_path)
+    assert (result.returncode, result.stdout) == (0, "")
+    assert callers_in(tmp_path / "out.pstats", gives_way) == {"foo": 4, "bar": 2}
+    assert callers_in(tmp_path / "out.pstats", "bar") == {}
+
+
+@pytest.mark.parametrize("program", ["foo_bar", "raw_greenlets"])
+def test_the_comparison_shows_who_is_right(program: str, tmp_path: Path) -> None:
+    pytest.importorskip("yappi", reason="not installed: yappi")
+    result = run(str(EXAMPLES / "compare.py"), program, "4", folder=tmp_path, command=[sys.executable])
+    assert (result.returncode, result.stderr) == (0, "")
+    columns = columns_of(result.stdout)
+    truth = columns["the truth"]
+    assert (truth["foo calls"], truth["bar calls"], truth["callers of foo"]) == ("4", "2", "none")
+    for about in ("foo calls", "bar calls", "callers of foo", "callers of bar"):
+        assert columns["greenletprofiler"][about] == truth[about]
+    assert (columns["cProfile"]["foo calls"], columns["cProfile"]["bar calls"]) == ("2", "4")
+    assert "Yappi, greenlet back-end" in columns
+
+
+def columns_of(table: str) -> dict[str, dict[str, str]]:
+    """Title of a column -> what a row is about, without what is called -> cell."""
+    heading, *lines = [re.split(r"  +", line.strip()) for line in table.splitlines()]
+    rows = {re.sub(r"( calls) .*", r"\1", line[0]): line[1:] for line in lines}
+    return {
+        title: {about: cells[place] for about, cells in rows.items()} for place, title in enumerate(heading)
+    }
+
+
+def test_a_profiler_that_is_not_installed_is_said(tmp_path: Path) -> None:
+    hide_yappi = (
+        "import importlib.util, runpy, sys\n"
+        "find = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name: None if name == 'yappi' else find(name)\n"
+        "runpy.run_path(sys.argv[1], run_name='compare')['main'](['raw_greenlets', '2'])"
+    )
+    arguments = ("-c", hide_yappi, str(EXAMPLES / "compare.py"))
+    result = run(*arguments, folder=tmp_path, command=[sys.executable])
+    assert "Yappi: not installed\n" in result.stdout
+    assert "cProfile" in result.stdout
+
+
+def test_the_comparison_refuses_a_program_that_it_does_not_know(tmp_path: Path) -> None:
+    result = run(str(EXAMPLES / "compare.py"), "nothing", folder=tmp_path, command=[sys.executable])
+    assert result.returncode == 2
+    assert "foo_bar" in result.stderr
