@@ -88,7 +88,8 @@ test-all: core-test ## run the suite on every CPython from 3.10 up that is found
 	@$(PYTHON) tools/find_pythons.py > build/pythons
 	@while read -r version python; do \
 	    echo "== CPython $$version"; \
-	    $(MAKE) --no-print-directory test-python VENV=.venvs/$$version PYTHON="$$python" || exit 1; \
+	    $(MAKE) --no-print-directory test-python VENV=.venvs/$$version PYTHON="$$python" </dev/null \
+	        || exit 1; \
 	done < build/pythons
 
 # -- the C core alone ------------------------------------------------------------------------------------

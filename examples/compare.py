@@ -47,12 +47,13 @@ def ask_greenletprofiler(program: Callable[[], object], gives_way: str) -> Answe
     profile = profiler.snapshot()
     found = {each.function.name: each for each in profile.functions}
     calls = {(edge.caller.name, edge.callee.name): edge.calls for edge in profile.edges}
+    recursive = [each for each in profile.functions if each.calls + each.resumes != each.primitive_calls]
     return Answer(
         "CPU", found["foo"].self.cpu_ns, found["bar"].self.cpu_ns,
         calls.get(("foo", gives_way), 0), calls.get(("bar", gives_way), 0),
         [caller for caller, callee in calls if callee == "foo"],
         [caller for caller, callee in calls if callee == "bar"],
-        [each.function.name for each in profile.functions if each.calls + each.resumes != each.primitive_calls],
+        [each.function.name for each in recursive],
     )  # fmt: skip
 
 

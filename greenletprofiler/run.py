@@ -40,7 +40,7 @@ from greenletprofiler.values import Clock
 P = ParamSpec("P")
 
 STANDARD_ERROR: Final = 2  # its file descriptor
-ROWS: Final = 40
+ROWS: Final = 25
 ROOM_TO_WRITE: Final = 1000  # in calls
 
 
