@@ -303,8 +303,8 @@ settle_and_copy(struct copy *copy, struct tracer *tracer)
     if (tracer->running) {
         recorder_settle(&tracer->recorder, clock_ticks(clock));
         copy->recorded_ticks += clock_ticks(clock) - tracer->session_began_ticks;
+        clock_refine(&tracer->recorder.clock);
     }
-    clock_refine(&tracer->recorder.clock);
     copy->memory = tracer->recorder.memory;
     copy->memory.bytes = 0;
     copy->ns_per_tick = tracer->recorder.clock.counts_ticks ? 1.0 / tracer->recorder.clock.ticks_per_ns : 1.0;

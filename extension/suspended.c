@@ -3,18 +3,37 @@
 
 #if COMPAT_HAS_MONITORING
 
+enum { OTHER_TYPES = 64 };
+
 struct search {
     const struct module_state *state;
     PyObject *greenlets_owned; /* list */
     size_t missed;
+    PyTypeObject *others_borrowed[OTHER_TYPES]; /* types that were seen to be no greenlets */
 };
+
+/* There are few types and millions of objects, so what a type is not is remembered. */
+static bool
+is_greenlet(struct search *search, PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    PyTypeObject **other = &search->others_borrowed[((uintptr_t)type >> 6) % OTHER_TYPES];
+    if (*other == type) {
+        return false;
+    }
+    if (PyType_IsSubtype(type, search->state->greenlet.type_borrowed)) {
+        return true;
+    }
+    *other = type;
+    return false;
+}
 
 static int
 visit_object(PyObject *object, void *arg)
 {
     struct search *search = arg;
-    if (PyObject_TypeCheck(object, search->state->greenlet.type_borrowed) &&
-        search->state->greenlet.is_active(object) && PyList_Append(search->greenlets_owned, object) < 0) {
+    if (is_greenlet(search, object) && search->state->greenlet.is_active(object) &&
+        PyList_Append(search->greenlets_owned, object) < 0) {
         PyErr_Clear();
         search->missed++;
     }

@@ -103,6 +103,7 @@ tracer_end_session(struct tracer *tracer)
     uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
     recorder_stop(&tracer->recorder, now_ticks);
     tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
+    clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
     greenlets_disarm(tracer);
     tracer->running = false;
     tracer->current_tstate = NULL;

@@ -126,6 +126,12 @@ class Profiler:
 
         return recorded
 
+    def __del__(self) -> None:
+        """The interpreter holds what records, so a profiler that nobody can stop any more stops itself."""
+        recorder = getattr(self, "_recorder", None)  # None when __init__ failed
+        if recorder is not None and recorder.running:
+            recorder.stop()
+
     def _enter_decorated(self) -> None:
         with self._decorated_calls_lock:
             if self._decorated_calls == 0:

@@ -10,6 +10,7 @@ import gevent.event
 import gevent.queue
 import pytest
 from gevent import Timeout
+from gevent.threadpool import ThreadPool
 from recorded import callees, callers, calls, names, record, stats
 
 MONITORING = sys.version_info >= (3, 12)
@@ -123,8 +124,9 @@ def test_the_thread_pool_is_recorded() -> None:
         return number + 1
 
     def program() -> None:
-        pool = gevent.get_hub().threadpool
+        pool = ThreadPool(3)
         assert pool.map(work, range(10)) == list(range(1, 11))
+        pool.kill()
 
     profile = record(program)
     assert calls(profile, "work", "helper") == 10
