@@ -188,19 +188,27 @@ def distinct_functions(records: Sequence[Sequence[Any]]) -> tuple[tuple[Function
 
 
 def tree_from_snapshot(
-    nodes: Mapping[str, bytes], functions: Sequence[Function], places: array[int]
+    nodes: Mapping[str, bytes],
+    functions: Sequence[Function],
+    places: array[int],
+    thread_names: Mapping[int, str],
 ) -> tuple[CallTree, array[int]]:
-    """The tree of a snapshot's `nodes`, and for each record the node that it became."""
+    """The tree of a snapshot's `nodes`, and for each record the node that it became.
+
+    thread_names: by record of a thread's root. A thread is named when it first runs, later than its node.
+    """
     parents, records = _column("i", nodes["parent"]), _column("i", nodes["function"])
     parent, function, node_of = _merged(parents, records, places)
-    program = len(functions)
-    function[0] = program
+    function[0] = len(functions)
+    for number, root in enumerate(thread_names, start=len(functions) + 1):
+        function[node_of[root]] = number
+    marks = [PROGRAM, *(Function("thread", name) for name in thread_names.values())]
     sums = [
         _merged_column(_column("q", nodes[name]), node_of, len(parent))
         for name in ("calls", "resumes", *TIME_COLUMNS)
     ]
     calls, resumes, running, cpu, waiting, idle = sums
-    tree = CallTree((*functions, PROGRAM), parent, function, calls, resumes, (running, cpu, waiting, idle))
+    tree = CallTree((*functions, *marks), parent, function, calls, resumes, (running, cpu, waiting, idle))
     return tree, node_of
 
 

@@ -5,26 +5,39 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_MEANINGS: Final = (
-    (
-        "truncated_calls",
+_MEANINGS: Final = {
+    "truncated_calls": (
         "{count:,} calls were on call paths that are too many to keep apart. Their time is in [truncated],"
-        " and the functions that were called there are missing from the numbers.",
+        " and the functions that were called there are missing from the numbers."
     ),
-    (
-        "dropped_intervals",
+    "dropped_intervals": (
         "{count:,} intervals ({dropped_seconds:.3f} s) were left out because the clocks disagreed, as they do"
-        " when the machine was suspended.",
+        " when the machine was suspended."
     ),
-    (
-        "unrecorded_greenlets",
-        "{count:,} greenlets have no record of their own. Their time and calls are in all other numbers.",
+    "cpu_clock_unknown": (
+        "The CPU clock of a thread could not be read {count:,} times. Some CPU time there may be running time"
+        " off the CPU."
     ),
-    (
-        "unrecorded_threads",
-        "{count:,} threads could not be recorded for lack of memory. Nothing that they did is shown.",
+    "missed_switches": (
+        "{count:,} times a greenlet ran that no switch had led to: something took the profiler's trace function"
+        " for greenlets away. Time and calls near these switches may be with the wrong greenlet."
     ),
-)
+    "unreached_greenlets": (
+        "{count:,} greenlets that were suspended when the recording started or stopped could not be told."
+        " Calls in the functions that they were in may be missing."
+    ),
+    "unplaced_greenlets": (
+        "{count:,} greenlets found no memory for their calls. What they did is in [truncated]."
+    ),
+    "unrecorded_greenlets": (
+        "{count:,} greenlets have no record of their own. Their time and calls are in all other numbers."
+    ),
+    "unrecorded_threads": (
+        "{count:,} times there was no memory to record a thread. What it did is not in the numbers."
+    ),
+    "folded_threads": "{count:,} threads that ended are shown together as [ended threads].",
+    "unnamed_calls": "{count:,} calls are missing because there was no memory for the function's name.",
+}
 
 
 def warnings_of(counters: Mapping[str, int]) -> tuple[str, ...]:
@@ -32,6 +45,6 @@ def warnings_of(counters: Mapping[str, int]) -> tuple[str, ...]:
     dropped_seconds = counters.get("dropped_ns", 0) / 1e9
     return tuple(
         sentence.format(count=counters[name], dropped_seconds=dropped_seconds)
-        for name, sentence in _MEANINGS
+        for name, sentence in _MEANINGS.items()
         if counters.get(name, 0)
     )

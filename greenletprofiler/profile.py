@@ -67,7 +67,8 @@ class Profile:
     def from_snapshot(cls, raw: Mapping[str, Any]) -> Profile:
         """The profile of what Recorder.snapshot() returned."""
         functions, places = distinct_functions(raw["functions"])
-        tree, node_of = tree_from_snapshot(raw["nodes"], functions, places)
+        thread_names = {record[5]: record[3] for record in raw["threads"]}
+        tree, node_of = tree_from_snapshot(raw["nodes"], functions, places, thread_names)
         return cls(
             clock=raw["clock"],
             started_at_ns=raw["started_at_ns"],

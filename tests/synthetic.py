@@ -83,7 +83,7 @@ class SnapshotBuilder:
     def thread(
         self, name: str = "MainThread", class_name: str = "_MainThread", own: int = 0, **values: int
     ) -> int:
-        root = self.node(-1, ("thread", name, "", "", 0), **values)
+        root = self.node(-1, ("thread", "", "", "", 0), **values)
         self.threads.append({"name": name, "class_name": class_name, "root": root, "own": own})
         return root
 
