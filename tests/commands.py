@@ -2,6 +2,7 @@
 
     run("script.py", folder=tmp_path)             greenletprofiler script.py
     run_plain("script.py", folder=tmp_path)       python script.py
+    with started("script.py", folder=tmp_path) as process: ...
     calls_in(tmp_path / "out.pstats")             {"foo": 3, "<module>": 1, ...}
 """
 
@@ -9,8 +10,11 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
@@ -34,12 +38,24 @@ def run_plain(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]
     return run(*arguments, folder=folder, command=[sys.executable])
 
 
-def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    """Starts the command; its standard output and error are pipes."""
-    return subprocess.Popen(
+@contextmanager
+def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """The command while it runs; its standard output and error are pipes."""
+    process = subprocess.Popen(
         [*COMMAND, *arguments], cwd=folder, env=environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_signals,
     )  # fmt: skip
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def _heed_signals() -> None:
+    """Shells make what they start in the background ignore Ctrl-C, and children inherit that."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def wait_for_line(process: subprocess.Popen[str], line: str) -> None:

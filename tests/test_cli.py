@@ -20,7 +20,7 @@ from commands import (
     environment,
     run,
     run_plain,
-    start,
+    started,
     wait_for_line,
     without_table,
 )
@@ -450,10 +450,10 @@ def test_a_signal_ends_the_program_as_it_would_and_the_profile_is_written(
     number: signal.Signals, waiting: str, tmp_path: Path
 ) -> None:
     (tmp_path / "program.py").write_text(CALLS + WAITS[waiting])
-    process = start("-o", "out.pstats", "program.py", folder=tmp_path)
-    wait_for_line(process, "ready")
-    process.send_signal(number)
-    _, standard_error = process.communicate(timeout=60)
+    with started("-o", "out.pstats", "program.py", folder=tmp_path) as process:
+        wait_for_line(process, "ready")
+        process.send_signal(number)
+        _, standard_error = process.communicate(timeout=60)
     assert "Recorded" in standard_error
     assert "greenletprofiler/" not in standard_error
     assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
@@ -466,10 +466,10 @@ def test_a_programs_own_handler_of_sigterm_wins(tmp_path: Path) -> None:
         "def leave(*args):\n    print('handled')\n    sys.exit(9)\n"
         "signal.signal(signal.SIGTERM, leave)\n" + WAITS["plain"]
     )
-    process = start("-o", "out.pstats", "program.py", folder=tmp_path)
-    wait_for_line(process, "ready")
-    process.terminate()
-    output, _ = process.communicate(timeout=60)
+    with started("-o", "out.pstats", "program.py", folder=tmp_path) as process:
+        wait_for_line(process, "ready")
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
     assert (output, process.returncode) == ("handled\n", 9)
     assert calls_in(tmp_path / "out.pstats")["leave"] == 1
 
@@ -482,10 +482,10 @@ def test_a_handler_of_sigterm_in_gevents_loop_wins(tmp_path: Path) -> None:
         "print('ready', flush=True)\n"
         "told.wait(60)\nprint('handled')\nsys.exit(9)"
     )
-    process = start("-o", "out.pstats", "program.py", folder=tmp_path)
-    wait_for_line(process, "ready")
-    process.terminate()
-    output, _ = process.communicate(timeout=60)
+    with started("-o", "out.pstats", "program.py", folder=tmp_path) as process:
+        wait_for_line(process, "ready")
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
     assert (output, process.returncode) == ("handled\n", 9)
     assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
 
