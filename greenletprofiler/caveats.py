@@ -19,8 +19,8 @@ _MEANINGS: Final = {
         " off the CPU."
     ),
     "missed_switches": (
-        "{count:,} times a greenlet ran that no switch had led to: something took the profiler's trace function"
-        " for greenlets away. Time and calls near these switches may be with the wrong greenlet."
+        "{count:,} times a greenlet ran that no switch had led to: something took away the profiler's trace"
+        " function for greenlets. Time and calls near these switches may be with the wrong greenlet."
     ),
     "unreached_greenlets": (
         "{count:,} greenlets that were suspended when the recording started or stopped could not be told."
