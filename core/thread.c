@@ -118,6 +118,23 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
 }
 
 void
+thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool is_shared, uint64_t now_ticks)
+{
+    int64_t delta_ticks = (int64_t)(now_ticks - thread->last_ticks);
+    int64_t cpu_ns = 0;
+    thread->cpu_clock = cpu_clock;
+    thread->cpu_clock_is_shared = is_shared;
+    thread->position->top->node->running_ticks += (uint64_t)delta_ticks;
+    thread->last_ticks = now_ticks;
+    if (thread->clock->readings->cpu_ns(cpu_clock, &cpu_ns)) {
+        int64_t off_cpu_ticks = delta_ticks - clock_ticks_from_ns(thread->clock, cpu_ns);
+        charge_off_cpu(thread, off_cpu_ticks > 0 ? off_cpu_ticks : 0, (uint64_t)delta_ticks);
+    }
+    remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
+    read_again_in_a_while(thread, now_ticks);
+}
+
+void
 thread_charge_own(struct thread *thread, uint64_t now_ticks)
 {
     if (now_ticks > thread->last_ticks) {

@@ -82,6 +82,11 @@ void thread_charge_own(struct thread *thread, uint64_t now_ticks);
  * that is over is not charged yet: thread_wait_until() does that, once the target's open calls are known. */
 void thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks);
 
+/* The CPU clock that the thread began with was its creator's: the thread itself says which is its own, at
+ * its first event. Up to now it cannot have used more CPU time than its own clock shows. */
+void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool is_shared,
+                              uint64_t now_ticks);
+
 /* Charges a waiting position with its wait up to now. */
 void thread_wait_until(struct position *position, uint64_t now_ticks);
 

@@ -168,6 +168,20 @@ threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
     }
 }
 
+/* Before a new thread runs, its state may still carry its creator's ident (3.10, 3.11). */
+static void
+identify(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+{
+    clock_of_thread cpu_clock;
+    bool shared = clock_of_pthread(pthread_self(), &cpu_clock);
+    traced->ident = (uint64_t)tstate->thread_id;
+    traced->native_id = compat_native_thread_id(tstate);
+    if (cpu_clock != traced->thread->cpu_clock) {
+        thread_correct_cpu_clock(traced->thread, cpu_clock, shared, clock_ticks(&tracer->recorder.clock));
+    }
+    name_thread(tracer, traced, tstate);
+}
+
 struct thread *
 threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering)
 {
@@ -177,7 +191,7 @@ threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
     }
     if (traced != NULL && !traced->armed) {
         traced->armed = true; /* before, for arming may run Python code */
-        name_thread(tracer, traced, tstate);
+        identify(tracer, traced, tstate);
         greenlets_arm_thread(tracer, traced, tstate, entering);
         threads_watch(tracer, traced);
     }

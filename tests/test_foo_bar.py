@@ -38,8 +38,26 @@ def foo_bar() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def profile(foo_bar: ModuleType) -> Profile:
-    """A recording by the API; the formats are made from it too."""
-    return record(lambda: foo_bar.main(MILLIONS))
+    """A recording by the API; the formats are made from it too.
+
+    Running time is wall time, and on a busy machine not the program's alone: of a few recordings the first
+    that was undisturbed counts, or the least disturbed.
+    """
+    recordings = []
+    for _ in range(5):
+        recordings.append(record(lambda: foo_bar.main(MILLIONS)))
+        if off_cpu_share(recordings[-1]) < TWO_POINTS / 4:
+            break
+    return min(recordings, key=off_cpu_share)
+
+
+def off_cpu_share(profile: Profile) -> float:
+    """How much of the running time of foo and bar something else had the processor."""
+    running, cpu = (
+        sum(getattr(stats(profile, name).inclusive, clock) for name in ("foo", "bar"))
+        for clock in ("running_ns", "cpu_ns")
+    )
+    return 1 - cpu / running
 
 
 @pytest.fixture(scope="module")

@@ -224,7 +224,29 @@ waiting_goes_to_the_node_that_was_on_top(void)
     recorder_dispose(&recorder);
 }
 
+static void
+a_thread_that_began_with_anothers_cpu_clock_is_put_right(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    fake.cpu_ns = 900 * MS; /* the creator's */
+    struct thread *thread = thread_for_test(&recorder);
+    sleep_for(3 * MS);
+    fake.cpu_ns = 1 * MS; /* its own: it ran for a third of the time */
+    thread_correct_cpu_clock(thread, CLOCK_THREAD_CPUTIME_ID, true, now());
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(5 * MS);
+    sleep_for(4 * MS);
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->off_cpu_ticks == 2 * MS + 4 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 4 * MS);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
 const struct test thread_tests[] = {
+    {"a thread that began with another's CPU clock is put right",
+     a_thread_that_began_with_anothers_cpu_clock_is_put_right},
     {"time goes to the node on top", time_goes_to_the_node_on_top},
     {"a long interval off the CPU is not CPU time", a_long_interval_off_the_cpu_is_not_cpu_time},
     {"short intervals are taken for CPU time and ask no clock",
