@@ -120,7 +120,7 @@ lint-python: $(LINT_VENV)/made.stamp
 	$(LINT_VENV)/bin/mypy
 
 lint-c:
-	tools/lint_c "$(PYTHON)"
+	tools/lint_c $$($(PYTHON) tools/find_pythons.py | cut -d ' ' -f 2)
 
 format: $(LINT_VENV)/made.stamp ## lay out the C sources and sort imports
 	clang-format -i $(ALL_C)
