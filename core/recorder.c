@@ -200,12 +200,11 @@ unlink_position(struct thread *thread, struct position *position)
     }
 }
 
-struct position *
-recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
-                      const struct function *greenlet_class, uint64_t now_ticks)
+static struct position *
+add_position(struct recorder *recorder, struct thread *thread, const void *greenlet, struct node *base,
+             uint64_t now_ticks)
 {
-    struct node *base = base_for(recorder, thread, greenlet_class);
-    struct position *position = base != NULL ? position_new(&recorder->memory, greenlet, base) : NULL;
+    struct position *position = position_new(&recorder->memory, greenlet, base);
     if (position == NULL) {
         return NULL;
     }
@@ -218,6 +217,14 @@ recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const vo
     return position;
 }
 
+struct position *
+recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
+                      const struct function *greenlet_class, uint64_t now_ticks)
+{
+    struct node *base = base_for(recorder, thread, greenlet_class);
+    return base != NULL ? add_position(recorder, thread, greenlet, base, now_ticks) : NULL;
+}
+
 void
 recorder_unname_greenlet(struct recorder *recorder, struct position *position)
 {
@@ -228,16 +235,19 @@ recorder_unname_greenlet(struct recorder *recorder, struct position *position)
 }
 
 void
-recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
-                       const struct function *greenlet_class)
+recorder_name_greenlet(struct recorder *recorder, struct position *position, const void *greenlet)
 {
-    struct position *position = thread->position;
     recorder_unname_greenlet(recorder, position);
     position->greenlet = greenlet;
     position_map_add(&recorder->greenlets, &recorder->memory, position);
+}
+
+void
+recorder_set_class(struct recorder *recorder, struct thread *thread, const struct function *greenlet_class)
+{
     struct node *base = base_for(recorder, thread, greenlet_class);
-    if (base != NULL && position->top == position->bottom) {
-        position->bottom->node = base;
+    if (base != NULL) {
+        thread->position->bottom->node = base;
     }
 }
 
@@ -294,7 +304,12 @@ keep_record(struct recorder *recorder, const struct thread *thread, const struct
 static void
 forget_position(struct recorder *recorder, struct thread *thread, struct position *position, bool alive)
 {
-    keep_record(recorder, thread, position, alive);
+    if (position->bottom->node != thread->root) {
+        keep_record(recorder, thread, position, alive);
+    }
+    if (thread->unnamed == position) {
+        thread->unnamed = NULL;
+    }
     recorder_unname_greenlet(recorder, position);
     unlink_position(thread, position);
     position_free(&recorder->memory, position);
@@ -315,8 +330,7 @@ recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct p
 /* -- threads ------------------------------------------------------------------------------------- */
 
 struct thread *
-recorder_add_thread(struct recorder *recorder, const struct function *root,
-                    const struct function *greenlet_class, clock_of_thread cpu_clock,
+recorder_add_thread(struct recorder *recorder, const struct function *root, clock_of_thread cpu_clock,
                     bool cpu_clock_is_shared, uint64_t now_ticks)
 {
     struct thread *thread = memory_get(&recorder->memory, sizeof *thread);
@@ -331,7 +345,7 @@ recorder_add_thread(struct recorder *recorder, const struct function *root,
     thread->spill = add_node(recorder, thread, thread->root, recorder->truncated_borrowed, SIZE_MAX);
     thread->stray = thread->spill != NULL ? position_new(&recorder->memory, NULL, thread->spill) : NULL;
     if (thread->root == NULL || thread->stray == NULL ||
-        !recorder_resume_thread(recorder, thread, greenlet_class, now_ticks)) {
+        !recorder_resume_thread(recorder, thread, now_ticks)) {
         recorder->node_count -= thread->tree.node_count;
         free_thread(recorder, thread);
         return NULL;
@@ -344,10 +358,9 @@ recorder_add_thread(struct recorder *recorder, const struct function *root,
 }
 
 bool
-recorder_resume_thread(struct recorder *recorder, struct thread *thread,
-                       const struct function *greenlet_class, uint64_t now_ticks)
+recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks)
 {
-    struct position *position = recorder_add_greenlet(recorder, thread, NULL, greenlet_class, now_ticks);
+    struct position *position = add_position(recorder, thread, NULL, thread->root, now_ticks);
     if (position == NULL) {
         return false;
     }

@@ -87,14 +87,13 @@ void recorder_set_marks(struct recorder *recorder, const struct function *trunca
 
 /* -- threads ------------------------------------------------------------------------------------- */
 
-/* A new thread, with a position whose greenlet is not known yet. NULL when there is no memory. */
+/* A new thread, with a position at its root: which greenlet runs is not known yet. NULL when there is no
+ * memory. */
 struct thread *recorder_add_thread(struct recorder *recorder, const struct function *root,
-                                   const struct function *greenlet_class, clock_of_thread cpu_clock,
-                                   bool cpu_clock_is_shared, uint64_t now_ticks);
+                                   clock_of_thread cpu_clock, bool cpu_clock_is_shared, uint64_t now_ticks);
 
 /* Records a thread again that an earlier recording knew. False when there is no memory. */
-bool recorder_resume_thread(struct recorder *recorder, struct thread *thread,
-                            const struct function *greenlet_class, uint64_t now_ticks);
+bool recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_t now_ticks);
 
 /* The thread is over: its greenlets are too. Past the limit its tree is folded into the ended threads'
  * and the thread freed; returns whether it was. */
@@ -113,9 +112,12 @@ void recorder_stop(struct recorder *recorder, uint64_t now_ticks);
 struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
                                        const struct function *greenlet_class, uint64_t now_ticks);
 
-/* Says whose position the thread's running one is. */
-void recorder_name_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
-                            const struct function *greenlet_class);
+/* Puts the running position, which has no open calls, below the base of a class. */
+void recorder_set_class(struct recorder *recorder, struct thread *thread,
+                        const struct function *greenlet_class);
+
+/* Says whose a position is. */
+void recorder_name_greenlet(struct recorder *recorder, struct position *position, const void *greenlet);
 
 /* Where to be while a greenlet runs that found no room: all its calls are truncated. */
 struct position *recorder_stray(struct thread *thread);

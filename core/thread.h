@@ -53,6 +53,7 @@ struct thread {
     uint64_t dropped_ticks;
 
     struct position *positions; /* all of them, the running one too */
+    struct position *unnamed;   /* waits, and whose it is was never told; NULL: none */
     struct position *stray;     /* stands for greenlets that found no room; not among the others */
     struct thread *next;
     uint64_t id;

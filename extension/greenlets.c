@@ -54,8 +54,6 @@ greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame 
     memory_free(memory, frames, count * sizeof *frames);
 }
 
-/* -- arming a thread ----------------------------------------------------------------------------- */
-
 /* Whether the running position already stands for the frames that are there: nothing happened since it
  * was seeded. */
 static bool
@@ -74,6 +72,87 @@ stands_for(const struct position *position, compat_frame *innermost)
     return call == position->bottom;
 }
 
+/* -- going to a greenlet --------------------------------------------------------------------------- */
+
+/* The position of a greenlet that is switched to for the first time in this session. */
+static struct position *
+first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t since_ticks)
+{
+    const struct function *greenlet_class =
+        functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
+    if (greenlet_class == NULL) {
+        return NULL;
+    }
+    return recorder_add_greenlet(&tracer->recorder, thread, greenlet, greenlet_class, since_ticks);
+}
+
+/* A greenlet without a frame has only now begun. A position at its address is then that of one before,
+ * whose end nobody told. */
+static struct position *
+position_at_start(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t now_ticks)
+{
+    struct position *stale = position_map_find(&tracer->recorder.greenlets, greenlet);
+    if (stale == thread->position) {
+        recorder_unname_greenlet(&tracer->recorder, stale);
+    } else if (stale != NULL) {
+        recorder_end_greenlet(&tracer->recorder, thread, stale);
+    }
+    return first_seen(tracer, thread, greenlet, now_ticks);
+}
+
+/* A greenlet that was running here when the recording began, and was switched out before it was named. */
+static struct position *
+claim_unnamed(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+{
+    struct position *position = thread->unnamed;
+    if (position == NULL || !stands_for(position, frame)) {
+        return NULL;
+    }
+    thread->unnamed = NULL;
+    recorder_name_greenlet(&tracer->recorder, position, greenlet);
+    return position;
+}
+
+static struct position *
+position_in_flight(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+{
+    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
+    if (position == NULL) {
+        position = claim_unnamed(tracer, thread, greenlet, frame);
+    }
+    return position != NULL ? position : first_seen(tracer, thread, greenlet, tracer->session_began_ticks);
+}
+
+/* A greenlet met in mid-flight waited in the calls that are open: they are taken over first. */
+static void
+go_to_position(struct tracer *tracer, struct thread *thread, struct position *position, compat_frame *frame)
+{
+    bool met_in_flight = frame != NULL && position->switches == 0 && position->top == position->bottom;
+    thread_switch(thread, position, thread->last_ticks);
+    if (met_in_flight) {
+        greenlets_seed_calls(tracer, thread, frame);
+    }
+    thread_wait_until(position, thread->last_ticks);
+}
+
+/* The thread runs this greenlet from the last charge on. `frame` is its innermost open one; NULL: it only now
+ * begins. */
+static void
+go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+{
+    struct position *position = frame == NULL
+                                    ? position_at_start(tracer, thread, greenlet, thread->last_ticks)
+                                    : position_in_flight(tracer, thread, greenlet, frame);
+    if (position == NULL) {
+        tracer->counters.unplaced_greenlets++;
+        thread_switch(thread, recorder_stray(thread), thread->last_ticks);
+    } else if (position != thread->position) {
+        go_to_position(tracer, thread, position, frame);
+    }
+}
+
+/* -- arming a thread ----------------------------------------------------------------------------- */
+
 /* The frame whose beginning is being told is not open yet. */
 static compat_frame *
 innermost_open_frame(PyThreadState *tstate, const compat_frame *entering)
@@ -82,22 +161,54 @@ innermost_open_frame(PyThreadState *tstate, const compat_frame *entering)
     return frame != NULL && frame == entering ? compat_frame_previous(frame) : frame;
 }
 
+/* The running position has no greenlet yet, or was seeded for one that was thought to be of another class:
+ * its open calls are taken over under the right base. */
+static void
+place_running_greenlet(struct tracer *tracer, struct thread *thread, const struct function *greenlet_class,
+                       compat_frame *innermost)
+{
+    if (stands_for(thread->position, innermost) &&
+        thread->position->bottom->node->function == greenlet_class) {
+        return;
+    }
+    recorder_clear_calls(thread->position);
+    recorder_set_class(&tracer->recorder, thread, greenlet_class);
+    greenlets_seed_calls(tracer, thread, innermost);
+}
+
+/* Another greenlet runs than the one whose position is the running one: a switch came before anything told
+ * us of switches. That one waits; if nobody knows whose position it is, it is kept for who fits it. */
+static void
+switch_unseen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *innermost)
+{
+    if (thread->position->greenlet == NULL) {
+        thread->unnamed = thread->position;
+    } else {
+        tracer->counters.missed_switches++;
+    }
+    go_to_greenlet(tracer, thread, greenlet, innermost);
+}
+
 static void
 name_running_greenlet(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
                       const compat_frame *entering, PyObject *greenlet)
 {
     struct thread *thread = traced->thread;
+    struct position *position = thread->position;
     compat_frame *innermost = innermost_open_frame(tstate, entering);
     const struct function *greenlet_class =
         functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
-    if (!stands_for(thread->position, innermost)) {
-        thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-        recorder_clear_calls(thread->position);
-        greenlets_seed_calls(tracer, thread, innermost);
+    if (position->greenlet == greenlet || greenlet_class == NULL) {
+        return;
     }
-    if (greenlet_class != NULL) {
-        recorder_name_greenlet(&tracer->recorder, thread, greenlet, greenlet_class);
+    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
+    if (position->greenlet != NULL ||
+        (position->top != position->bottom && !stands_for(position, innermost))) {
+        switch_unseen(tracer, thread, greenlet, innermost);
+        return;
     }
+    place_running_greenlet(tracer, thread, greenlet_class, innermost);
+    recorder_name_greenlet(&tracer->recorder, position, greenlet);
 }
 
 static struct switch_hook *switch_hook_new(struct tracer *tracer);
@@ -183,39 +294,6 @@ greenlets_disarm(struct tracer *tracer)
 
 /* -- a switch ------------------------------------------------------------------------------------ */
 
-/* The position of a greenlet that is switched to for the first time in this session. */
-static struct position *
-first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t since_ticks)
-{
-    const struct function *greenlet_class =
-        functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
-    if (greenlet_class == NULL) {
-        return NULL;
-    }
-    return recorder_add_greenlet(&tracer->recorder, thread, greenlet, greenlet_class, since_ticks);
-}
-
-/* A greenlet without a frame has only now begun. A position at its address is then that of one before,
- * whose end nobody told. */
-static struct position *
-position_at_start(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t now_ticks)
-{
-    struct position *stale = position_map_find(&tracer->recorder.greenlets, greenlet);
-    if (stale == thread->position) {
-        recorder_unname_greenlet(&tracer->recorder, stale);
-    } else if (stale != NULL) {
-        recorder_end_greenlet(&tracer->recorder, thread, stale);
-    }
-    return first_seen(tracer, thread, greenlet, now_ticks);
-}
-
-static struct position *
-position_in_flight(struct tracer *tracer, struct thread *thread, PyObject *greenlet)
-{
-    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
-    return position != NULL ? position : first_seen(tracer, thread, greenlet, tracer->session_began_ticks);
-}
-
 static void
 end_if_over(struct tracer *tracer, struct thread *thread, PyObject *origin)
 {
@@ -228,33 +306,13 @@ end_if_over(struct tracer *tracer, struct thread *thread, PyObject *origin)
     }
 }
 
-/* A greenlet met in mid-flight waited in the calls that are open: they are taken over first. */
-static void
-go_to(struct tracer *tracer, struct thread *thread, struct position *position, compat_frame *frame)
-{
-    bool met_in_flight = frame != NULL && position->switches == 0 && position->top == position->bottom;
-    thread_switch(thread, position, thread->last_ticks);
-    if (met_in_flight) {
-        greenlets_seed_calls(tracer, thread, frame);
-    }
-    thread_wait_until(position, thread->last_ticks);
-}
-
 static void
 record_switch(struct tracer *tracer, struct thread *thread, PyObject *origin, PyObject *target,
               compat_frame *frame)
 {
-    uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
-    thread_charge(thread, now_ticks);
+    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
     tracer->counters.missed_switches += thread->position->greenlet != origin;
-    struct position *position = frame == NULL ? position_at_start(tracer, thread, target, now_ticks)
-                                              : position_in_flight(tracer, thread, target);
-    if (position == NULL) {
-        tracer->counters.unplaced_greenlets++;
-        thread_switch(thread, recorder_stray(thread), thread->last_ticks);
-    } else if (position != thread->position) {
-        go_to(tracer, thread, position, frame);
-    }
+    go_to_greenlet(tracer, thread, target, frame);
     end_if_over(tracer, thread, origin);
 }
 

@@ -221,7 +221,9 @@ copy_greenlets(struct copy *copy, const struct recorder *recorder)
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         for (const struct position *each = thread->positions; each != NULL; each = each->next) {
             struct greenlet_record record = recorder_record_of(thread, each);
-            copy_greenlet(copy, &record);
+            if (each->bottom->node != thread->root) { /* what runs is known */
+                copy_greenlet(copy, &record);
+            }
         }
     }
 }
@@ -299,6 +301,7 @@ static bool
 settle_and_copy(struct copy *copy, struct tracer *tracer)
 {
     const struct clock *clock = &tracer->recorder.clock;
+    threads_notice_ends(tracer);
     copy->recorded_ticks = tracer->recorded_ticks;
     if (tracer->running) {
         recorder_settle(&tracer->recorder, clock_ticks(clock));

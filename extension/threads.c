@@ -86,14 +86,9 @@ static struct thread *
 add_thread(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
 {
     const struct function *root = functions_of_thread(&tracer->functions, &(struct text){0});
-    const struct function *greenlet_class =
-        functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
     clock_of_thread cpu_clock;
     bool shared = clock_of_pthread((pthread_t)tstate->thread_id, &cpu_clock);
-    if (root == NULL || greenlet_class == NULL) {
-        return NULL;
-    }
-    return recorder_add_thread(&tracer->recorder, root, greenlet_class, cpu_clock, shared, now_ticks);
+    return root != NULL ? recorder_add_thread(&tracer->recorder, root, cpu_clock, shared, now_ticks) : NULL;
 }
 
 static struct traced_thread *
@@ -115,15 +110,6 @@ add_traced_thread(struct tracer *tracer, PyThreadState *tstate, uint64_t now_tic
     return traced;
 }
 
-static bool
-resume_traced_thread(struct tracer *tracer, struct traced_thread *traced, uint64_t now_ticks)
-{
-    const struct function *greenlet_class =
-        functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
-    return greenlet_class != NULL &&
-           recorder_resume_thread(&tracer->recorder, traced->thread, greenlet_class, now_ticks);
-}
-
 static struct traced_thread *
 find_or_add(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
 {
@@ -131,7 +117,8 @@ find_or_add(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
     if (traced == NULL) {
         return add_traced_thread(tracer, tstate, now_ticks);
     }
-    if (traced->thread->position == NULL && !resume_traced_thread(tracer, traced, now_ticks)) {
+    if (traced->thread->position == NULL &&
+        !recorder_resume_thread(&tracer->recorder, traced->thread, now_ticks)) {
         return NULL;
     }
     return traced;
@@ -152,18 +139,34 @@ is_recorded(const struct tracer *tracer, const PyThreadState *tstate)
     return id != tracer->ended_tstate_id && (tracer->only_tstate_id == 0 || tracer->only_tstate_id == id);
 }
 
+/* Which greenlet another thread runs is not to be had from here: most likely its main one. */
+static void
+seed_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
+{
+    const struct function *main_class =
+        functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
+    if (main_class != NULL) {
+        recorder_set_class(&tracer->recorder, traced->thread, main_class);
+    }
+    greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
+}
+
 void
 threads_begin_all(struct tracer *tracer, uint64_t now_ticks)
 {
-    PyInterpreterState *interpreter = PyInterpreterState_Get();
-    PyThreadState *tstate = PyInterpreterState_ThreadHead(interpreter);
+    PyThreadState *here = compat_thread_state();
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    threads_notice_ends(tracer);
     for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
         struct traced_thread *traced =
             is_recorded(tracer, tstate) ? threads_begin(tracer, tstate, now_ticks) : NULL;
-        if (traced != NULL) {
-            traced->armed = false;
+        if (traced == NULL) {
+            continue;
+        }
+        traced->armed = false;
+        if (tstate != here) { /* the calling thread is armed at once */
             name_thread(tracer, traced, tstate);
-            greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
+            seed_thread(tracer, traced, tstate);
         }
     }
 }
@@ -235,6 +238,32 @@ threads_end(struct tracer *tracer, uint64_t tstate_id)
     traced->sentinel_borrowed = NULL;
     if (recorder_end_thread(&tracer->recorder, traced->thread, clock_ticks(&tracer->recorder.clock))) {
         free_traced_thread(tracer, traced);
+    }
+}
+
+static bool
+still_exists(uint64_t tstate_id)
+{
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    while (tstate != NULL && compat_thread_state_id(tstate) != tstate_id) {
+        tstate = PyThreadState_Next(tstate);
+    }
+    return tstate != NULL;
+}
+
+void
+threads_notice_ends(struct tracer *tracer)
+{
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        struct traced_thread *next = tracer->threads[bucket];
+        while (next != NULL) {
+            struct traced_thread *traced = next;
+            next = traced->next;
+            if (traced->thread->alive && traced->sentinel_borrowed == NULL &&
+                !still_exists(traced->tstate_id)) {
+                threads_end(tracer, traced->tstate_id);
+            }
+        }
     }
 }
 

@@ -150,6 +150,9 @@ struct thread *threads_enter(struct tracer *tracer, PyThreadState *tstate, compa
 /* Begins to record all the threads that exist, those that should be. */
 void threads_begin_all(struct tracer *tracer, uint64_t now_ticks);
 
+/* Threads that had no event have no sentinel: their ends are looked for. */
+void threads_notice_ends(struct tracer *tracer);
+
 /* The thread's state is being cleared. */
 void threads_end(struct tracer *tracer, uint64_t tstate_id);
 

@@ -41,7 +41,7 @@ def test_a_thousand_profilers_leave_no_object_behind() -> None:
 
 def test_references_to_what_events_hand_over_are_flat() -> None:
     changes = in_a_small_process("changes_of_references(1000)")
-    assert [change for change in changes if abs(change) > 100] == []  # type: ignore[attr-defined]
+    assert [change for change in changes if abs(change) > 500] == []  # type: ignore[attr-defined]
 
 
 def test_a_recorder_is_freed_with_its_last_reference() -> None:

@@ -112,7 +112,11 @@ recorder_for_test(struct recorder *recorder, const struct recorder_limits *limit
 struct thread *
 thread_for_test(struct recorder *recorder)
 {
-    return recorder_add_thread(recorder, &thread_root, &greenlet_class, CLOCK_THREAD_CPUTIME_ID, true, now());
+    struct thread *thread = recorder_add_thread(recorder, &thread_root, CLOCK_THREAD_CPUTIME_ID, true, now());
+    if (thread != NULL) {
+        recorder_set_class(recorder, thread, &greenlet_class);
+    }
+    return thread;
 }
 
 void

@@ -59,7 +59,7 @@ greenlets_of_one_class_share_their_nodes(void)
     int main_greenlet;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
     for (int index = 0; index < 1000; index++) {
         switch_to(&recorder, thread, &greenlets[index]);
         enter(&recorder, thread, &foo, 0x10);
@@ -85,7 +85,7 @@ past_their_limit_greenlets_leave_no_record_but_a_count(void)
     int main_greenlet;
     recorder_for_test(&recorder, &limits);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
     for (int index = 0; index < 5; index++) {
         switch_to(&recorder, thread, &greenlets[index]);
         switch_to(&recorder, thread, &main_greenlet);
@@ -132,7 +132,7 @@ nothing_of_a_recording_survives_its_stop_as_a_stack(void)
     int greenlet;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &greenlet);
     enter(&recorder, thread, &foo, 0x10);
     run_for(4 * US);
     recorder_stop(&recorder, now());
@@ -141,7 +141,8 @@ nothing_of_a_recording_survives_its_stop_as_a_stack(void)
     CHECK(recorder.ended_greenlets[0].alive);
     CHECK(recorder.ended_greenlets[0].running_ticks == 4 * US);
     run_for(100 * US); /* between the recordings: nobody's */
-    CHECK(recorder_resume_thread(&recorder, thread, &greenlet_class, now()));
+    CHECK(recorder_resume_thread(&recorder, thread, now()));
+    recorder_set_class(&recorder, thread, &greenlet_class);
     enter(&recorder, thread, &bar, 0x20);
     run_for(2 * US);
     recorder_stop(&recorder, now());
@@ -197,7 +198,7 @@ another_greenlet_at_the_same_address_is_another(void)
     int main_greenlet, address;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
     switch_to(&recorder, thread, &address);
     struct position *first = thread->position;
     enter(&recorder, thread, &foo, 0x10);
@@ -216,7 +217,7 @@ a_greenlet_without_room_makes_no_false_edges(void)
     int main_greenlet;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
     enter(&recorder, thread, &foo, 0x10);
     thread_charge(thread, now());
     thread_switch(thread, recorder_stray(thread), now());

@@ -207,7 +207,7 @@ waiting_goes_to_the_node_that_was_on_top(void)
     int main_greenlet, other;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
-    recorder_name_greenlet(&recorder, thread, &main_greenlet, &greenlet_class);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
     enter(&recorder, thread, &foo, 0x10);
     run_for(US);
     switch_to(&recorder, thread, &other);
