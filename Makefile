@@ -86,11 +86,12 @@ test-python: install
 
 test-all: core-test ## run the suite on every CPython from 3.10 up that is found here
 	@$(PYTHON) tools/find_pythons.py > build/pythons
-	@while read -r version python; do \
+	@failed=; while read -r version python; do \
 	    echo "== CPython $$version"; \
 	    $(MAKE) --no-print-directory test-python VENV=.venvs/$$version PYTHON="$$python" </dev/null \
-	        || exit 1; \
-	done < build/pythons
+	        || failed="$$failed $$version"; \
+	done < build/pythons; \
+	if [ -n "$$failed" ]; then echo "failed on$$failed" >&2; exit 1; fi
 
 # -- the C core alone ------------------------------------------------------------------------------------
 
