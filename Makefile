@@ -11,7 +11,7 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
-SANITIZE_VENV = .venvs/sanitize
+SANITIZE_VENV ?= .venvs/sanitize
 LINT_VENV = .venvs/lint
 
 .DELETE_ON_ERROR:
