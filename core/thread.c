@@ -155,6 +155,18 @@ thread_settle_slice(struct thread *thread, uint64_t now_ticks)
 }
 
 void
+thread_move_slice(struct thread *thread, struct node *from, struct node *to)
+{
+    uint64_t own_ticks = thread->own_ticks - thread->slice_own_ticks;
+    uint64_t running_ticks = thread->last_ticks - thread->slice_began_ticks - own_ticks;
+    uint64_t off_cpu_ticks = thread->off_cpu_ticks - thread->slice_off_cpu_ticks;
+    from->running_ticks -= running_ticks;
+    from->off_cpu_ticks -= off_cpu_ticks;
+    to->running_ticks += running_ticks;
+    to->off_cpu_ticks += off_cpu_ticks;
+}
+
+void
 thread_wait_until(struct position *position, uint64_t now_ticks)
 {
     int64_t waited_ticks = (int64_t)(now_ticks - position->waiting_since_ticks);

@@ -91,6 +91,9 @@ void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, 
 /* Charges a waiting position with its wait up to now. */
 void thread_wait_until(struct position *position, uint64_t now_ticks);
 
+/* Takes what the slice so far was charged with from one node to another: nothing was entered or left in it. */
+void thread_move_slice(struct thread *thread, struct node *from, struct node *to);
+
 /* Adds the slice so far to the running position, and begins another. */
 void thread_settle_slice(struct thread *thread, uint64_t now_ticks);
 

@@ -171,9 +171,11 @@ place_running_greenlet(struct tracer *tracer, struct thread *thread, const struc
         thread->position->bottom->node->function == greenlet_class) {
         return;
     }
+    struct node *charged = thread->position->top->node;
     recorder_clear_calls(thread->position);
     recorder_set_class(&tracer->recorder, thread, greenlet_class);
     greenlets_seed_calls(tracer, thread, innermost);
+    thread_move_slice(thread, charged, thread->position->top->node);
 }
 
 /* Another greenlet runs than the one whose position is the running one: a switch came before anything told

@@ -79,15 +79,46 @@ convert_one(const struct copy *copy, uint64_t ticks)
 
 /* -- first step: copying ------------------------------------------------------------------------- */
 
-/* Nodes that say nothing to anyone: the profiler's own, and room for truncated calls when there are none. */
+/* What becomes of a node. */
+enum fate {
+    FATE_EMPTY,  /* nothing happened there, nor below: left out */
+    FATE_HIDDEN, /* the profiler's own: its time is, and what it called hangs below its caller */
+    FATE_SHOWN,
+};
+
 static bool
-is_hidden(const struct node *node, bool parent_is_hidden)
+is_hidden(const struct node *node, enum fate parent)
 {
     uint32_t flags = node->function->flags;
-    if ((flags & FUNCTION_IS_TRUNCATED) != 0 && node->calls == 0 && node->resumes == 0) {
-        return true;
+    return (flags & FUNCTION_IS_HIDDEN) != 0 || (parent == FATE_HIDDEN && (flags & FUNCTION_IS_C) != 0);
+}
+
+static bool
+has_content(const struct node *node)
+{
+    return (node->calls | node->resumes | node->running_ticks | node->waiting_ticks) != 0;
+}
+
+/* Children first, for who has a child with content is not empty; then parents first, for what the profiler
+ * calls in C is the profiler's too. */
+static void
+decide_fates(const struct tree *tree, enum fate *fates)
+{
+    for (size_t index = tree->node_count; index-- > 0;) {
+        const struct node *node = tree_node(tree, index);
+        if (node->parent == NULL || has_content(node)) {
+            fates[index] = FATE_SHOWN;
+        }
+        if (fates[index] == FATE_SHOWN && node->parent != NULL) {
+            fates[tree_index(tree, node->parent)] = FATE_SHOWN;
+        }
     }
-    return (flags & FUNCTION_IS_HIDDEN) != 0 || (parent_is_hidden && (flags & FUNCTION_IS_C) != 0);
+    for (size_t index = 1; index < tree->node_count; index++) {
+        const struct node *node = tree_node(tree, index);
+        if (fates[index] == FATE_SHOWN && is_hidden(node, fates[tree_index(tree, node->parent)])) {
+            fates[index] = FATE_HIDDEN;
+        }
+    }
 }
 
 /* Converters of one thread: running, idle and own time share one, for their sum is what must hold. */
@@ -116,19 +147,17 @@ copy_node(struct copy *copy, struct thread_converters *converters, const struct 
 
 /* Copies a thread's tree; returns the ticks of the hidden nodes. `rows` is room for one number a node. */
 static uint64_t
-copy_tree(struct copy *copy, struct thread_converters *converters, const struct tree *tree, int32_t *rows,
-          bool *hidden)
+copy_tree(struct copy *copy, struct thread_converters *converters, const struct tree *tree,
+          const enum fate *fates, int32_t *rows)
 {
     uint64_t hidden_ticks = 0;
     for (size_t index = 0; index < tree->node_count; index++) {
         const struct node *node = tree_node(tree, index);
-        size_t above = node->parent != NULL ? tree_index(tree, node->parent) : 0;
-        int32_t parent = node->parent != NULL ? rows[above] : -1;
-        hidden[index] = node->parent != NULL && is_hidden(node, hidden[above]);
-        if (hidden[index]) {
-            rows[index] = parent;
+        int32_t parent = node->parent != NULL ? rows[tree_index(tree, node->parent)] : -1;
+        rows[index] = parent;
+        if (fates[index] == FATE_HIDDEN) {
             hidden_ticks += node->running_ticks;
-        } else {
+        } else if (fates[index] == FATE_SHOWN) {
             rows[index] = (int32_t)copy->row_count;
             copy_node(copy, converters, node, parent);
         }
@@ -169,22 +198,23 @@ copy_thread(struct copy *copy, const struct tracer *tracer, const struct thread 
 {
     size_t nodes = thread->tree.node_count;
     int32_t *rows = memory_get(&copy->memory, nodes * sizeof *rows);
-    bool *hidden = memory_get(&copy->memory, nodes * sizeof *hidden);
+    enum fate *fates = memory_get(&copy->memory, nodes * sizeof *fates);
     struct thread_row *row = &copy->threads[copy->thread_count++];
     *row = (struct thread_row){.id = thread->id, .switches = thread->switches, .alive = thread->alive};
     row->root = (int32_t)copy->row_count;
-    bool copied = rows != NULL && hidden != NULL &&
+    bool copied = rows != NULL && fates != NULL &&
                   copy_thread_names(copy, row, thread, traced_thread_of(tracer, thread));
     if (copied) {
         long double rate = copy->ns_per_tick;
         struct thread_converters converters = {
             {.ns_per_tick = rate}, {.ns_per_tick = rate}, {.ns_per_tick = rate}};
-        uint64_t hidden_ticks = copy_tree(copy, &converters, &thread->tree, rows, hidden);
+        decide_fates(&thread->tree, fates);
+        uint64_t hidden_ticks = copy_tree(copy, &converters, &thread->tree, fates, rows);
         row->own_ns = convert(&converters.wall, hidden_ticks + thread->own_ticks);
         row->lifetime_ns = convert_one(copy, thread_recorded_ticks(thread));
     }
     memory_free(&copy->memory, rows, nodes * sizeof *rows);
-    memory_free(&copy->memory, hidden, nodes * sizeof *hidden);
+    memory_free(&copy->memory, fates, nodes * sizeof *fates);
     copy->cpu_reads += thread->cpu_reads;
     copy->cpu_unknown += thread->cpu_unknown;
     copy->dropped_intervals += thread->dropped_intervals;

@@ -244,7 +244,32 @@ a_thread_that_began_with_anothers_cpu_clock_is_put_right(void)
     recorder_dispose(&recorder);
 }
 
+static void
+a_slice_can_be_moved_to_the_node_that_it_belongs_to(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(MS);
+    leave(&recorder, thread, 0x10);
+    enter(&recorder, thread, &bar, 0x20);
+    thread_settle_slice(thread, now());
+    run_for(2 * MS);
+    sleep_for(3 * MS);
+    thread_charge(thread, now());
+    thread_move_slice(thread, node_at(thread, &bar, NULL), node_at(thread, &foo, NULL));
+    CHECK(node_at(thread, &bar, NULL)->running_ticks == 0);
+    CHECK(node_at(thread, &bar, NULL)->off_cpu_ticks == 0);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 6 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 3 * MS);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
 const struct test thread_tests[] = {
+    {"a slice can be moved to the node that it belongs to",
+     a_slice_can_be_moved_to_the_node_that_it_belongs_to},
     {"a thread that began with another's CPU clock is put right",
      a_thread_that_began_with_anothers_cpu_clock_is_put_right},
     {"time goes to the node on top", time_goes_to_the_node_on_top},

@@ -143,7 +143,6 @@ class Recording:
         self.only: Thread | None = None
         self.seen: dict[Thread, SeenThread] = {}
         self.session: dict[Greenlet, SeenGreenlet] = {}
-        self.started_in_subclass = False
 
     def records(self, thread: Thread) -> bool:
         return self.running and thread.alive and (self.only is None or self.only is thread)
@@ -154,7 +153,6 @@ class Recording:
         self.session = {}
         for thread in threads:
             if self.records(thread):
-                self.started_in_subclass |= thread.current.class_name != "greenlet"
                 self.see(thread, thread.current)
 
     def stop(self) -> None:

@@ -15,14 +15,12 @@ BUILTINS = pytest.mark.parametrize("builtins", [True, False])
 
 
 @BUILTINS
-@pytest.mark.xfail(strict=True, reason="open calls are taken over below the base of greenlet.greenlet")
 def test_a_start_in_a_greenlet_of_a_subclass_is_below_the_base_of_that_class(builtins: bool) -> None:
     spawn, switch = p.Spawn(1, 1, True, None), p.Switch(1)
     check(p.Program(((spawn, switch), (p.Start(), p.Call(2, "plain"), p.Stop()), ()), ()), builtins)
 
 
 @BUILTINS
-@pytest.mark.xfail(strict=True, reason="open calls are taken over below the base of greenlet.greenlet")
 def test_a_thread_in_a_greenlet_of_a_subclass_at_the_start_is_below_the_base_of_that_class(
     builtins: bool,
 ) -> None:
@@ -35,7 +33,6 @@ def test_a_thread_in_a_greenlet_of_a_subclass_at_the_start_is_below_the_base_of_
     check(p.Program(functions, ()), builtins)
 
 
-@pytest.mark.xfail(strict=True, reason="the new greenlet gets the position of another one")
 def test_a_new_greenlet_before_any_event_of_its_thread_has_a_kind_of_its_own() -> None:
     assert sorted(kinds_of(profile_of_a_switch_before_any_event())) == ["child", "other"]
 
