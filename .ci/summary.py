@@ -19,12 +19,14 @@ RIGHT_REASON = re.compile(r"\bPython 3\.\d+")
 
 
 def outcome(case: ElementTree.Element) -> str:
-    """passed, failed, skipped (wrongly) or left out (rightly)."""
+    """passed, failed, failed as expected, skipped (wrongly) or left out (rightly)."""
     if case.find("failure") is not None or case.find("error") is not None:
         return "failed"
     skipped = case.find("skipped")
-    if skipped is None or skipped.get("type") == "pytest.xfail":
+    if skipped is None:
         return "passed"
+    if skipped.get("type") == "pytest.xfail":
+        return "failed as expected"
     return "left out" if RIGHT_REASON.search(skipped.get("message", "")) else "skipped"
 
 
