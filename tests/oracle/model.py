@@ -143,6 +143,8 @@ class Recording:
         self.only: Thread | None = None
         self.seen: dict[Thread, SeenThread] = {}
         self.session: dict[Greenlet, SeenGreenlet] = {}
+        #: A thread that has no event cannot be asked for its greenlet: the profile takes it for the main one.
+        self.another_thread_in_subclass = False
 
     def records(self, thread: Thread) -> bool:
         return self.running and thread.alive and (self.only is None or self.only is thread)
@@ -153,6 +155,8 @@ class Recording:
         self.session = {}
         for thread in threads:
             if self.records(thread):
+                in_subclass = thread.current.class_name != "greenlet"
+                self.another_thread_in_subclass |= thread is not here and in_subclass
                 self.see(thread, thread.current)
 
     def stop(self) -> None:
