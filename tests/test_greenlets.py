@@ -325,7 +325,9 @@ def test_greenlet_classes_are_named() -> None:
             leaf()
 
     profile = record(lambda: Worker().switch())
-    kinds = {kind.greenlet_class.name.rpartition(".")[2]: named(kind.function) for kind in profile.greenlet_kinds}
+    kinds = {
+        kind.greenlet_class.name.rpartition(".")[2]: named(kind.function) for kind in profile.greenlet_kinds
+    }
     assert kinds["Worker"] == "run"
 
 
