@@ -4,7 +4,7 @@
  * interpreter are read here and nowhere else, and never written:
  *      a frame's identity, its caller and its code object          (to match leaves, to seed stacks)
  *      a code object's extra slots                                  (to tell code objects apart cheaply)
- * Both are checked when the module is loaded (compat_check() in module.c). */
+ * The second is checked when the module is loaded (learn_code_slot() in module.c). */
 #ifndef GP_COMPAT_H
 #define GP_COMPAT_H
 
@@ -35,6 +35,7 @@ typedef PyFrameObject compat_frame;
 #endif
 
 #define COMPAT_HAS_MONITORING (PY_VERSION_HEX >= 0x030C0000)
+#define COMPAT_CODE_KNOWS_QUALNAME (PY_VERSION_HEX >= 0x030B0000)
 
 /* -- thread states ------------------------------------------------------------------------------- */
 
@@ -188,19 +189,6 @@ static inline PyObject *
 compat_code_positions_borrowed(const PyCodeObject *code)
 {
     return code->co_linetable;
-}
-
-/* Borrowed. Before 3.11 code objects do not know their qualified name; the function that runs does, and
- * it is looked for among the caller's names: see functions.c. */
-static inline PyObject *
-compat_code_qualname(const PyCodeObject *code)
-{
-#if PY_VERSION_HEX >= 0x030B0000
-    return code->co_qualname;
-#else
-    (void)code;
-    return NULL;
-#endif
 }
 
 /* Borrowed; NULL where it is of no use. */

@@ -3,6 +3,7 @@
 
 #include "callables.h"
 #include "module.h"
+#include "qualname.h"
 
 #include <string.h>
 
@@ -329,50 +330,6 @@ flags_of_code(const struct function_rules *rules, const struct text *filename, c
 
 /* -- Python code --------------------------------------------------------------------------------- */
 
-#if PY_VERSION_HEX < 0x030B0000
-/* 3.10's code objects do not know their qualified names. The function that runs this code does: it is
- * looked for among the globals and, for a method, in the classes of the first argument. */
-static PyObject *
-qualname_if_function_of(PyObject *names, const PyCodeObject *code)
-{
-    PyObject *found =
-        names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, code->co_name) : NULL;
-    if (found != NULL &&
-        (Py_IS_TYPE(found, &PyClassMethod_Type) || Py_IS_TYPE(found, &PyStaticMethod_Type))) {
-        found = PyObject_GetAttrString(found, "__func__");
-        Py_XDECREF(found); /* the method object holds it */
-    }
-    if (found != NULL && PyFunction_Check(found) && PyFunction_GET_CODE(found) == (const PyObject *)code) {
-        return ((PyFunctionObject *)found)->func_qualname;
-    }
-    return NULL;
-}
-
-static PyObject *
-qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
-{
-    PyObject *qualname = qualname_if_function_of(compat_frame_globals(frame), code);
-    PyObject *self = code->co_argcount > 0 ? compat_frame_first_local(frame) : NULL;
-    if (qualname != NULL || self == NULL) {
-        return qualname;
-    }
-    PyTypeObject *type = PyType_Check(self) ? (PyTypeObject *)self : Py_TYPE(self);
-    PyObject *mro = type->tp_mro;
-    for (Py_ssize_t index = 0; mro != NULL && qualname == NULL && index < PyTuple_GET_SIZE(mro); index++) {
-        PyTypeObject *base = (PyTypeObject *)PyTuple_GET_ITEM(mro, index);
-        qualname = qualname_if_function_of(base->tp_dict, code);
-    }
-    return qualname;
-}
-#else
-static PyObject *
-qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
-{
-    (void)frame;
-    return compat_code_qualname(code);
-}
-#endif
-
 static uint64_t
 identity_of_code(const struct description *description, PyCodeObject *code)
 {
@@ -384,7 +341,7 @@ identity_of_code(const struct description *description, PyCodeObject *code)
 static struct description
 describe_code(const struct functions *functions, PyCodeObject *code, compat_frame *frame)
 {
-    PyObject *qualname = frame != NULL ? qualname_borrowed(code, frame) : compat_code_qualname(code);
+    PyObject *qualname = qualname_borrowed(code, frame);
     struct description description = {
         .kind = KIND_PYTHON,
         .name = text_borrowed(qualname != NULL ? qualname : code->co_name),
