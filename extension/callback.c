@@ -50,6 +50,7 @@ static PyType_Slot callback_slots[] = {
 PyType_Spec callback_spec = {
     .name = "greenletprofiler._native.Callback",
     .basicsize = sizeof(struct callback),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = callback_slots,
 };

@@ -318,12 +318,22 @@ record_switch(struct tracer *tracer, struct thread *thread, PyObject *origin, Py
     end_if_over(tracer, thread, origin);
 }
 
+/* A program can get hold of the hook and call it with anything. */
+static bool
+are_greenlets(const struct tracer *tracer, PyObject *pair)
+{
+    PyTypeObject *type = tracer->state->greenlet.type_borrowed;
+    return PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2 &&
+           PyObject_TypeCheck(PyTuple_GET_ITEM(pair, 0), type) &&
+           PyObject_TypeCheck(PyTuple_GET_ITEM(pair, 1), type);
+}
+
 static void
 on_switch_event(struct tracer *tracer, PyObject *greenlets)
 {
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL && PyTuple_Check(greenlets) && PyTuple_GET_SIZE(greenlets) == 2) {
+    if (thread != NULL && are_greenlets(tracer, greenlets)) {
         record_switch(tracer, thread, PyTuple_GET_ITEM(greenlets, 0), PyTuple_GET_ITEM(greenlets, 1),
                       compat_current_frame(tstate));
     }
@@ -440,6 +450,7 @@ static PyType_Slot switch_hook_slots[] = {
 PyType_Spec switch_hook_spec = {
     .name = "greenletprofiler._native.SwitchHook",
     .basicsize = sizeof(struct switch_hook),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = switch_hook_slots,
 };

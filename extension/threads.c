@@ -344,6 +344,6 @@ static PyType_Slot sentinel_slots[] = {
 PyType_Spec sentinel_spec = {
     .name = "greenletprofiler._native.Sentinel",
     .basicsize = sizeof(struct sentinel),
-    .flags = Py_TPFLAGS_DEFAULT,
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .slots = sentinel_slots,
 };

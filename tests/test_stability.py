@@ -8,8 +8,10 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
+import greenlet
 import pytest
 from leaks import conserves, leaf, work
 from recorded import record, stats
@@ -88,6 +90,26 @@ if MONITORING:  # 3.10 and 3.11 have no tool ids
             assert monitoring.get_tool(3) is None
         finally:
             monitoring.free_tool_id(2)
+
+
+def test_the_extensions_inner_objects_cannot_be_made_by_hand() -> None:
+    found: list[type] = []
+    record(lambda: found.append(type(greenlet.gettrace())))
+    assert found[0].__name__ == "SwitchHook"
+    with pytest.raises(TypeError, match="cannot create"):
+        found[0]()
+
+
+def test_the_hook_for_switches_can_be_called_with_anything() -> None:
+    def program() -> None:
+        hook = greenlet.gettrace()
+        assert hook is not None
+        for arguments in ((), (1, 2), ("switch", (1, 2)), ("switch", (greenlet.getcurrent(), None))):
+            with suppress(TypeError):
+                hook(*arguments)  # type: ignore[call-overload]
+        leaf()
+
+    assert stats(record(program), "leaf").calls == 1
 
 
 def test_another_profiler_right_after_sees_everything() -> None:
