@@ -326,7 +326,9 @@ def test_greenlet_classes_are_named() -> None:
 
     profile = record(lambda: Worker().switch())
     kinds = {
-        kind.greenlet_class.name.rpartition(".")[2]: named(kind.function) for kind in profile.greenlet_kinds
+        kind.greenlet_class.name.rpartition(".")[2]: kind.function.bare_name
+        for kind in profile.greenlet_kinds
+        if kind.function  # the base of a class can have time of its own
     }
     assert kinds["Worker"] == "run"
 
