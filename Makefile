@@ -11,13 +11,14 @@
 PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
+PROGRAMS ?= 5000
 SANITIZE_VENV ?= .venvs/sanitize
 LINT_VENV = .venvs/lint
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-all core-test sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-all fuzz core-test sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -92,6 +93,9 @@ test-all: core-test ## run the suite on every CPython from 3.10 up that is found
 	        || failed="$$failed $$version"; \
 	done < build/pythons; \
 	if [ -n "$$failed" ]; then echo "failed on$$failed" >&2; exit 1; fi
+
+fuzz: install ## record PROGRAMS (5000) random programs and compare each with what a model says of it
+	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests/oracle
 
 # -- the C core alone ------------------------------------------------------------------------------------
 
