@@ -400,8 +400,13 @@ class Machine:
             try:
                 yield from self.close(generator)
             except Raised:
-                pass
+                pass  # nobody could catch it there
             generator.references -= 1
+            if generator.references == 0:
+                # It may have yielded again; then what it holds goes without its having a say.
+                generator.finished = True
+                inner, generator.inner = generator.inner, None
+                yield from self.drop_generator(inner)
 
     # -- calls ------------------------------------------------------------------------------------------
 
@@ -610,9 +615,10 @@ class Machine:
         body = self.program.functions[it.function]
         class_name = "Worker" if it.subclass else "greenlet"
         parent.references += 1
-        made = Greenlet(class_name, self.thread, f"f{it.function}_g", body, parent, references=1)
+        made = Greenlet(class_name, self.thread, f"f{it.function}_g", body, parent, references=2)
         before, slots[it.slot] = slots[it.slot], made
         yield from self.drop_greenlet(before)
+        yield from self.drop_greenlet(made)
 
     def do_switch(self, it: p.Switch, _context: Context) -> Steps:
         target = self.thread.slots[it.slot]
@@ -639,9 +645,10 @@ class Machine:
         yield from self.drop_greenlet(before)
 
     def do_make(self, it: p.Make, _context: Context) -> Steps:
-        made = GeneratorObject(f"g{it.generator}", self.program.generators[it.generator], references=1)
+        made = GeneratorObject(f"g{it.generator}", self.program.generators[it.generator], references=2)
         before, self.generators[it.slot] = self.generators[it.slot], made
         yield from self.drop_generator(before)
+        yield from self.drop_generator(made)
 
     def idle(self, slot: int) -> GeneratorObject | None:
         generator = self.generators[slot]

@@ -176,10 +176,19 @@ class _Writer:
     def write_spawn(self, it: p.Spawn) -> Iterator[str]:
         made = f"{'Worker' if it.subclass else 'greenlet'}(f{it.function}_g"
         if it.parent is None:
-            yield f"L.greenlets[{it.slot}] = {made})"
+            yield f"made = {made})"
+            yield from self.put(f"L.greenlets[{it.slot}]")
         else:
             yield f"if L.greenlets[{it.parent}] is not None:"
-            yield f"    L.greenlets[{it.slot}] = {made}, L.greenlets[{it.parent}])"
+            yield f"    made = {made}, L.greenlets[{it.parent}])"
+            yield from ("    " + line for line in self.put(f"L.greenlets[{it.slot}]"))
+
+    @staticmethod
+    def put(slot: str) -> Iterator[str]:
+        """What was in the slot may be killed by this, and run anything. Whether the interpreter itself keeps
+        what was made alive meanwhile depends on how hot the code is; so the program does."""
+        yield f"{slot} = made"
+        yield "made = None"
 
     def write_switch(self, it: p.Switch) -> Iterator[str]:
         yield f"if L.greenlets[{it.slot}] is not None:"
@@ -195,7 +204,8 @@ class _Writer:
     # -- generators -------------------------------------------------------------------------------------
 
     def write_make(self, it: p.Make) -> Iterator[str]:
-        yield f"G[{it.slot}] = g{it.generator}()"
+        yield f"made = g{it.generator}()"
+        yield from self.put(f"G[{it.slot}]")
 
     @staticmethod
     def if_idle(slot: int) -> str:
