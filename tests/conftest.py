@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import pytest
+
 sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
+
+
+@pytest.fixture
+def no_collections() -> Iterator[None]:
+    """No garbage collection of the whole test process in the middle of what is timed."""
+    gc.disable()
+    yield
+    gc.enable()

@@ -27,6 +27,8 @@ from greenletprofiler.errors import AlreadyRunningError, OutputError
 from greenletprofiler.values import Function
 
 ROOT = Path(GreenletProfiler.__file__).parent
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 SWITCH = "<method 'switch' of 'greenlet.greenlet' objects>"
 THREAD_TIME = "<built-in method time.thread_time>"
 sees_types = sys.version_info >= (3, 12)  # before, calls of types give no event

@@ -13,6 +13,8 @@ from recorded import record, stats
 
 from greenletprofiler import Profile, Profiler
 
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 
 def spin(seconds: float) -> None:
     """Uses that much CPU time."""
