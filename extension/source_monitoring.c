@@ -47,6 +47,19 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
     return enter(self, args, true);
 }
 
+/* `record` is known where this is inlined: nothing is called through a pointer. */
+static inline PyObject *
+leave(PyObject *self, void (*record)(struct tracer *, struct thread *, compat_frame *))
+{
+    struct tracer *tracer = tracer_of(self);
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        record(tracer, thread, compat_current_frame(tstate));
+    }
+    Py_RETURN_NONE;
+}
+
 /* PY_RETURN, PY_YIELD and PY_UNWIND alike: the frame is left. */
 static PyObject *
 on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
@@ -54,13 +67,7 @@ on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames
     (void)args;
     (void)nargsf;
     (void)kwnames;
-    struct tracer *tracer = tracer_of(self);
-    PyThreadState *tstate = compat_thread_state();
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        tracer_leave(tracer, thread, compat_current_frame(tstate));
-    }
-    Py_RETURN_NONE;
+    return leave(self, tracer_leave);
 }
 
 /* The commonest callable of C has its key at hand; the others are looked at more closely. */
@@ -102,13 +109,7 @@ on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
     (void)args;
     (void)nargsf;
     (void)kwnames;
-    struct tracer *tracer = tracer_of(self);
-    PyThreadState *tstate = compat_thread_state();
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        tracer_leave_c(tracer, thread, compat_current_frame(tstate));
-    }
-    Py_RETURN_NONE;
+    return leave(self, tracer_leave_c);
 }
 
 /* -- registration -------------------------------------------------------------------------------- */

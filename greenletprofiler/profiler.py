@@ -51,9 +51,12 @@ class Profiler:
         profiler.snapshot().print()
     """
 
+    #: Beginnings of the names of files whose functions never show.
+    _hidden: tuple[str, ...] = HIDDEN
+
     def __init__(self, builtins: bool = True, threads: bool = True) -> None:
         self._recorder = _native.Recorder(
-            builtins=builtins, threads=threads, hidden=HIDDEN, polls=POLLS, node_budget=NODE_BUDGET
+            builtins=builtins, threads=threads, hidden=self._hidden, polls=POLLS, node_budget=NODE_BUDGET
         )
         self._decorated_calls = 0
         self._decorated_calls_lock = allocate_lock()

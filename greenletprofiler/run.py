@@ -28,12 +28,11 @@ from dataclasses import dataclass
 from types import FrameType, TracebackType
 from typing import Final, ParamSpec
 
-from greenletprofiler import _native, exporters
+from greenletprofiler import exporters
 from greenletprofiler.errors import ProfilerError
 from greenletprofiler.exporters.table import print_table
-from greenletprofiler.hubs import POLLS
 from greenletprofiler.profile import Profile
-from greenletprofiler.profiler import HIDDEN, NODE_BUDGET, Profiler
+from greenletprofiler.profiler import HIDDEN, Profiler
 from greenletprofiler.program import Program
 from greenletprofiler.values import Clock
 
@@ -127,10 +126,8 @@ class _ProgramProfiler(Profiler):
     """A Profiler that hides more files than this package's."""
 
     def __init__(self, builtins: bool, threads: bool, hidden: tuple[str, ...]) -> None:
+        self._hidden = HIDDEN + hidden
         super().__init__(builtins, threads)
-        self._recorder = _native.Recorder(
-            builtins=builtins, threads=threads, hidden=HIDDEN + hidden, polls=POLLS, node_budget=NODE_BUDGET
-        )
 
 
 class Run:
