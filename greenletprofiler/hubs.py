@@ -16,9 +16,11 @@ POLLS: Final[tuple[tuple[str, str], ...]] = (
     ("gevent/hub.py", "Hub.run"),
     ("gevent/libev/corecffi.py", "loop.run"),
     ("gevent/libuv/loop.py", "loop.run"),
-    # eventlet: one hub a system interface
+    # eventlet: one hub a system interface; without files to watch, wait() itself sleeps
+    ("eventlet/hubs/poll.py", "Hub.wait"),
     ("eventlet/hubs/poll.py", "Hub.do_poll"),
     ("eventlet/hubs/epolls.py", "Hub.do_poll"),
     ("eventlet/hubs/selects.py", "Hub.wait"),
+    ("eventlet/hubs/kqueue.py", "Hub.wait"),
     ("eventlet/hubs/kqueue.py", "Hub._control"),
 )

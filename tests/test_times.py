@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -154,6 +156,28 @@ def test_a_hub_that_polls_is_idle_and_not_running(builtins: bool) -> None:
     assert hub.inclusive.idle_ns >= 0.09e9
     assert hub.inclusive.running_ns < 0.05e9
     assert conserves(profile)
+
+
+EVENTLET_PROGRAM = """
+import eventlet
+from eventlet.green import socket
+from greenletprofiler import Profiler
+
+for builtins in (True, False):
+    with Profiler(builtins) as sleeping:
+        eventlet.sleep(0.1)
+    here, there = socket.socketpair()
+    eventlet.spawn_after(0.1, there.send, b"x")
+    with Profiler(builtins) as receiving:
+        here.recv(1)
+    print([profiler.snapshot().total.idle_ns > 0.09e9 for profiler in (sleeping, receiving)])
+"""
+
+
+def test_eventlets_hub_is_idle_with_and_without_files_to_watch() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", EVENTLET_PROGRAM]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[True, True]\n[True, True]\n", "")
 
 
 @pytest.mark.parametrize("builtins", [True, False])
