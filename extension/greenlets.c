@@ -351,7 +351,6 @@ install_again(struct switch_hook *hook)
         return;
     }
     struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(compat_thread_state()));
-    tracer->counters.foreign_switch_errors++;
     tracer->current_tstate = NULL;
     if (traced != NULL) {
         traced->armed = false;

@@ -73,12 +73,11 @@ struct monitoring_source {
 };
 
 struct tracer_counters {
-    uint64_t missed_switches;       /* a greenlet ran that no switch had led to */
-    uint64_t unnamed_calls;         /* functions that could not be named for lack of memory */
-    uint64_t unplaced_greenlets;    /* switched to, or met in mid-flight, without memory for their calls */
-    uint64_t unrecorded_threads;    /* times that a thread could not be recorded for lack of memory */
-    uint64_t unreached_greenlets;   /* suspended at start or stop, and not told of it */
-    uint64_t foreign_switch_errors; /* a chained trace function raised */
+    uint64_t missed_switches;     /* a greenlet ran that no switch had led to */
+    uint64_t unnamed_calls;       /* functions that could not be named for lack of memory */
+    uint64_t unplaced_greenlets;  /* switched to, or met in mid-flight, without memory for their calls */
+    uint64_t unrecorded_threads;  /* times that a thread could not be recorded for lack of memory */
+    uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
 };
 
 struct tracer {

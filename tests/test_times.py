@@ -11,6 +11,7 @@ import gevent
 import greenlet
 import pytest
 from greenlet import getcurrent
+from leaks import conserves
 from recorded import record, stats
 
 from greenletprofiler import Profile, Profiler
@@ -23,14 +24,6 @@ def spin(seconds: float) -> None:
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass
-
-
-def conserves(profile: Profile) -> bool:
-    """running + idle + own == lifetime, for each thread."""
-    return all(
-        thread.times.running_ns + thread.times.idle_ns + thread.own_ns == thread.lifetime_ns
-        for thread in profile.threads
-    )
 
 
 def busy_program() -> None:
