@@ -18,6 +18,7 @@ What differs from 0.1:
       get_func_stats() and its kind show from then on. In 0.1 it raised an error once there were statistics.
     - get_thread_stats() tells threads, as Yappi does, and get_greenlet_stats() greenlets; 0.1 gave greenlets
       for threads. `ctx_id` of a function is the `id` of the first thread in which it ran.
+    - A function that was running at start() and has called something since has a row, with ncall 0.
     - Built-in functions are named as cProfile names them: <built-in method builtins.len>.
     - A method is "Class.method" after the class that defines it, whatever its first argument is called.
     - Files that save() writes as "ystat" are JSON; pickles of 0.1 are not read.

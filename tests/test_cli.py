@@ -421,13 +421,15 @@ def test_help_and_version_go_to_standard_output(tmp_path: Path) -> None:
 
 # -- signals -----------------------------------------------------------------------------------------------
 
+#: gevent's are ready once they wait in the hub: what it imports before that runs weakref callbacks, in which
+#: the interpreter drops a Ctrl-C.
 WAITS = {
     "plain": "import time\nprint('ready', flush=True)\ntime.sleep(60)",
     "busy": "print('ready', flush=True)\nwhile True: pass",
-    "gevent": "import gevent\nprint('ready', flush=True)\ngevent.sleep(60)",
+    "gevent": "import gevent\ngevent.spawn(print, 'ready', flush=True)\ngevent.sleep(60)",
     "patched": (
         "from gevent import monkey; monkey.patch_all()\n"
-        "import time\nprint('ready', flush=True)\ntime.sleep(60)"
+        "import gevent, time\ngevent.spawn(print, 'ready', flush=True)\ntime.sleep(60)"
     ),
     "thread": (
         "import threading\n"

@@ -346,10 +346,11 @@ def test_children_tell_calls_of_this_caller_only() -> None:
     assert named(named(stats, "Shape.area").children, "leaf").ncall == 1
 
 
-def test_functions_that_ran_before_the_start_and_were_not_called_are_left_out() -> None:
+def test_of_functions_that_ran_before_the_start_only_callers_have_rows() -> None:
     stats = recorded(shapes)
-    assert {item.name for item in stats} == {"shapes", "Shape.area", "Shape.unit", "leaf"}
-    assert all(item.ncall for item in stats)
+    assert {item.name for item in stats} == {"recorded", "shapes", "Shape.area", "Shape.unit", "leaf"}
+    assert [(item.name, item.ncall, item.tavg) for item in stats if not item.ncall] == [("recorded", 0, 0.0)]
+    assert [(child.name, child.ncall) for child in named(stats, "recorded").children] == [("shapes", 1)]
 
 
 def test_sorting_by_each_type_and_order() -> None:

@@ -1,8 +1,8 @@
 """From the recording's profiles to rows of statistics, on the clock that is set.
 
 Profiles follow each other in time, so their sums add up. A function is known by its name, module and line, as
-in GreenletProfiler 0.1; functions that share them are folded as one. What was running before start() and was
-not called since is left out, as 0.1 never saw it.
+in GreenletProfiler 0.1; functions that share them are folded as one. What was running before start() has a
+row only if it was called since, or is the caller of something that was.
 """
 
 from __future__ import annotations
@@ -52,10 +52,10 @@ class Row:
 
 
 def fill_functions(stats: YFuncStats) -> Clock:
-    """Appends a row for each function that was called. Returns the clock of its times."""
+    """Appends a row for each function that was called or has called. Returns the clock of its times."""
     clock, rows = RECORDING.clock, _function_rows(RECORDING.profiles())
-    called = (key for key, row in rows.items() if row.sums.all_calls)
-    index = {key: number for number, key in enumerate(called)}
+    shown = (key for key, row in rows.items() if _is_shown(row))
+    index = {key: number for number, key in enumerate(shown)}
     for key, number in index.items():
         stats.append(
             _function_stat(key, rows[key], number, _child_stats(rows[key], rows, index, clock), clock)
@@ -126,6 +126,10 @@ def _function_rows(profiles: Sequence[Profile]) -> dict[Key, Row]:
             children = rows[keys[caller]].children
             children[keys[callee]] = _added(children.get(keys[callee], NOTHING), edge)
     return rows
+
+
+def _is_shown(row: Row) -> bool:
+    return bool(row.sums.all_calls) or any(child.all_calls for child in row.children.values())
 
 
 def _added(one: Sums, other: Sums) -> Sums:
