@@ -46,6 +46,7 @@ struct position {
     uint64_t switches;           /* into it */
     const struct function *kind; /* first function entered at the base; NULL before that */
     uint64_t id;
+    size_t record; /* 1 + index of the record that it will be kept in; 0: none yet */
 };
 
 /* NULL when there is no memory. `base` is where its calls hang in the tree. */

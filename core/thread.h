@@ -55,6 +55,7 @@ struct thread {
     struct position *positions; /* all of them, the running one too */
     struct position *unnamed;   /* waits, and whose it is was never told; NULL: none */
     struct position *stray;     /* stands for greenlets that found no room; not among the others */
+    size_t unnamed_record; /* of the greenlet that ran through a session in which nobody named it; 0: none */
     struct thread *next;
     uint64_t id;
     bool alive;

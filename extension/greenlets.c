@@ -9,67 +9,22 @@
  *      met in mid-flight, it has: its open calls are taken over, with time from now on, but no call
  *
  * When a greenlet ends, the last switch comes from it, and it is active no longer. */
-#include "tracer.h"
+#include "greenlets.h"
+
+#include "mid_flight.h"
 
 /* -- taking over open calls ---------------------------------------------------------------------- */
 
-static struct node *
-seeded_child(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
-{
-    struct node *node = recorder_recent_child(thread, code_key(code, tracer->state->code_slot));
-    return node != NULL ? node : tracer_child_of_code(tracer, thread, code, frame);
-}
-
-static size_t
-count_frames(compat_frame *innermost)
-{
-    size_t count = 0;
-    for (compat_frame *frame = innermost; frame != NULL; frame = compat_frame_previous(frame)) {
-        count += compat_frame_code(frame) != NULL;
-    }
-    return count;
-}
-
 void
-greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame *innermost)
+greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_frame *innermost)
 {
-    size_t count = count_frames(innermost);
-    struct memory *memory = &tracer->recorder.memory;
-    compat_frame **frames = count > 0 ? memory_get(memory, count * sizeof *frames) : NULL;
-    if (frames == NULL) {
-        tracer->counters.unplaced_greenlets += count > 0;
+    struct stack stack;
+    if (!stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
+        tracer->counters.unplaced_greenlets++;
         return;
     }
-    size_t depth = count;
-    for (compat_frame *frame = innermost; frame != NULL; frame = compat_frame_previous(frame)) {
-        if (compat_frame_code(frame) != NULL) {
-            frames[--depth] = frame;
-        }
-    }
-    for (depth = 0; depth < count; depth++) {
-        PyCodeObject *code = compat_frame_code(frames[depth]);
-        struct node *node = seeded_child(tracer, thread, code, frames[depth]);
-        recorder_open(&tracer->recorder, thread, (uintptr_t)frames[depth], node);
-    }
-    memory_free(memory, frames, count * sizeof *frames);
-}
-
-/* Whether the running position already stands for the frames that are there: nothing happened since it
- * was seeded. */
-static bool
-stands_for(const struct position *position, compat_frame *innermost)
-{
-    const struct open_call *call = position->top;
-    for (compat_frame *frame = innermost; frame != NULL; frame = compat_frame_previous(frame)) {
-        if (compat_frame_code(frame) == NULL) {
-            continue;
-        }
-        if (call == position->bottom || call->frame != (uintptr_t)frame) {
-            return false;
-        }
-        call--;
-    }
-    return call == position->bottom;
+    stack_seed(tracer, thread, thread->position, &stack);
+    stack_free(&tracer->recorder.memory, &stack);
 }
 
 /* -- going to a greenlet --------------------------------------------------------------------------- */
@@ -102,10 +57,10 @@ position_at_start(struct tracer *tracer, struct thread *thread, PyObject *greenl
 
 /* A greenlet that was running here when the recording began, and was switched out before it was named. */
 static struct position *
-claim_unnamed(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+claim_unnamed(struct tracer *tracer, struct thread *thread, PyObject *greenlet, const struct stack *stack)
 {
     struct position *position = thread->unnamed;
-    if (position == NULL || !stands_for(position, frame)) {
+    if (position == NULL || !stack_is_of(stack, position)) {
         return NULL;
     }
     thread->unnamed = NULL;
@@ -113,26 +68,34 @@ claim_unnamed(struct tracer *tracer, struct thread *thread, PyObject *greenlet, 
     return position;
 }
 
-static struct position *
-position_in_flight(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+struct position *
+greenlets_position_in_flight(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
+                             const struct stack *stack)
 {
-    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
+    struct position *position = claim_unnamed(tracer, thread, greenlet, stack);
     if (position == NULL) {
-        position = claim_unnamed(tracer, thread, greenlet, frame);
+        position = first_seen(tracer, thread, greenlet, tracer->session_began_ticks);
+        if (position != NULL) {
+            stack_seed(tracer, thread, position, stack);
+        }
     }
-    return position != NULL ? position : first_seen(tracer, thread, greenlet, tracer->session_began_ticks);
+    if (position != NULL) {
+        mid_flight_recognise(tracer, position, greenlet);
+    }
+    return position;
 }
 
-/* A greenlet met in mid-flight waited in the calls that are open: they are taken over first. */
-static void
-go_to_position(struct tracer *tracer, struct thread *thread, struct position *position, compat_frame *frame)
+/* The position of a greenlet that goes on; its innermost frame is `frame`. */
+static struct position *
+position_going_on(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
 {
-    bool met_in_flight = frame != NULL && position->switches == 0 && position->top == position->bottom;
-    thread_switch(thread, position, thread->last_ticks);
-    if (met_in_flight) {
-        greenlets_seed_calls(tracer, thread, frame);
+    struct stack stack;
+    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
+    if (position == NULL && stack_of_running(&tracer->recorder.memory, &stack, frame)) {
+        position = greenlets_position_in_flight(tracer, thread, greenlet, &stack);
+        stack_free(&tracer->recorder.memory, &stack);
     }
-    thread_wait_until(position, thread->last_ticks);
+    return position;
 }
 
 /* The thread runs this greenlet from the last charge on. `frame` is its innermost open one; NULL: it only now
@@ -142,12 +105,13 @@ go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
 {
     struct position *position = frame == NULL
                                     ? position_at_start(tracer, thread, greenlet, thread->last_ticks)
-                                    : position_in_flight(tracer, thread, greenlet, frame);
+                                    : position_going_on(tracer, thread, greenlet, frame);
     if (position == NULL) {
         tracer->counters.unplaced_greenlets++;
         thread_switch(thread, recorder_stray(thread), thread->last_ticks);
     } else if (position != thread->position) {
-        go_to_position(tracer, thread, position, frame);
+        thread_switch(thread, position, thread->last_ticks);
+        thread_wait_until(position, thread->last_ticks);
     }
 }
 
@@ -165,17 +129,19 @@ innermost_open_frame(PyThreadState *tstate, const compat_frame *entering)
  * its open calls are taken over under the right base. */
 static void
 place_running_greenlet(struct tracer *tracer, struct thread *thread, const struct function *greenlet_class,
-                       compat_frame *innermost)
+                       const struct stack *stack)
 {
-    if (stands_for(thread->position, innermost) &&
-        thread->position->bottom->node->function == greenlet_class) {
-        return;
+    struct position *position = thread->position;
+    struct node *charged = position->top->node;
+    bool is_placed = stack_is_of(stack, position);
+    if (!is_placed) {
+        recorder_clear_calls(position);
     }
-    struct node *charged = thread->position->top->node;
-    recorder_clear_calls(thread->position);
     recorder_set_class(&tracer->recorder, thread, greenlet_class);
-    greenlets_seed_calls(tracer, thread, innermost);
-    thread_move_slice(thread, charged, thread->position->top->node);
+    if (!is_placed) {
+        stack_seed(tracer, thread, position, stack);
+    }
+    thread_move_slice(thread, charged, position->top->node);
 }
 
 /* Another greenlet runs than the one whose position is the running one: a switch came before anything told
@@ -191,26 +157,48 @@ switch_unseen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, 
     go_to_greenlet(tracer, thread, greenlet, innermost);
 }
 
+/* `stack`: of the greenlet that runs, from `innermost` on. */
 static void
-name_running_greenlet(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
-                      const compat_frame *entering, PyObject *greenlet)
+name_running_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
+                      compat_frame *innermost, const struct stack *stack)
 {
-    struct thread *thread = traced->thread;
     struct position *position = thread->position;
-    compat_frame *innermost = innermost_open_frame(tstate, entering);
     const struct function *greenlet_class =
         functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
     if (position->greenlet == greenlet || greenlet_class == NULL) {
         return;
     }
     thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-    if (position->greenlet != NULL ||
-        (position->top != position->bottom && !stands_for(position, innermost))) {
+    if (position->greenlet != NULL || (position->top != position->bottom && !stack_is_of(stack, position))) {
         switch_unseen(tracer, thread, greenlet, innermost);
         return;
     }
-    place_running_greenlet(tracer, thread, greenlet_class, innermost);
+    place_running_greenlet(tracer, thread, greenlet_class, stack);
     recorder_name_greenlet(&tracer->recorder, position, greenlet);
+}
+
+void
+greenlets_name_in_other_thread(struct tracer *tracer, struct thread *thread, PyObject *greenlet)
+{
+    const struct function *greenlet_class =
+        functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
+    if (greenlet_class != NULL) {
+        recorder_set_class(&tracer->recorder, thread, greenlet_class);
+        recorder_name_greenlet(&tracer->recorder, thread->position, greenlet);
+    }
+}
+
+void
+greenlets_find_running(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
+                       compat_frame *innermost)
+{
+    struct stack stack;
+    if (!stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
+        tracer->counters.unplaced_greenlets++;
+        return;
+    }
+    name_running_greenlet(tracer, thread, greenlet, innermost, &stack);
+    stack_free(&tracer->recorder.memory, &stack);
 }
 
 static struct switch_hook *switch_hook_new(struct tracer *tracer);
@@ -259,7 +247,8 @@ greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThre
         PyErr_Clear();
         return;
     }
-    name_running_greenlet(tracer, traced, tstate, entering, greenlet_owned);
+    greenlets_find_running(tracer, traced->thread, greenlet_owned, innermost_open_frame(tstate, entering));
+    mid_flight_arm(tracer, traced->thread, greenlet_owned);
     Py_DECREF(greenlet_owned); /* it runs: its thread holds it */
 }
 

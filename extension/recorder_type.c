@@ -108,7 +108,6 @@ recorder_clear(PyObject *self)
 {
     struct tracer *tracer = (struct tracer *)self;
     if (tracer->running) {
-        source_stop(tracer);
         tracer_end_session(tracer);
     }
     return 0;
@@ -123,6 +122,7 @@ recorder_dealloc(PyObject *self)
     (void)recorder_clear(self);
     threads_dispose(tracer);
     if (tracer->initialized) {
+        sightings_clear(&tracer->sightings, &tracer->recorder.memory);
         functions_dispose(&tracer->functions);
         recorder_dispose(&tracer->recorder);
     }

@@ -130,9 +130,9 @@ static const struct event events[] = {
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
 
-/* Ids that the interpreter does not keep for debuggers, coverage tools and its optimizer: 2 is for
- * profilers, 3 and 4 for anyone. */
-static const int tool_ids[] = {2, 3, 4};
+/* Ids that the interpreter does not keep for debuggers, coverage tools and its optimizer: 3 and 4 for anyone,
+ * and 2, which cProfile needs: a program that profiles a part of itself goes on doing so. */
+static const int tool_ids[] = {3, 4, 2};
 enum { TOOL_IDS = sizeof tool_ids / sizeof tool_ids[0] };
 
 static PyObject *
@@ -203,15 +203,15 @@ set_events(const struct tracer *tracer, PyObject *monitoring, int mask)
 
 /* JUMP is an event that we never ask for otherwise. */
 static void
-refresh_suspended(struct tracer *tracer, PyObject *monitoring)
+refresh_suspended(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
     int any_event = event_bit(monitoring, "JUMP");
     tracer->counters.unreached_greenlets +=
-        suspended_refresh(tracer->state, monitoring, tracer->monitoring.tool_id, any_event);
+        suspended_refresh(tracer->state, greenlets, monitoring, tracer->monitoring.tool_id, any_event);
 }
 
 static int
-register_events(struct tracer *tracer, PyObject *monitoring)
+register_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
     int mask = 0;
     for (int index = 0; index < EVENTS; index++) {
@@ -227,16 +227,17 @@ register_events(struct tracer *tracer, PyObject *monitoring)
     if (set_events(tracer, monitoring, mask) < 0) {
         return -1;
     }
-    refresh_suspended(tracer, monitoring);
+    refresh_suspended(tracer, greenlets, monitoring);
     return 0;
 }
 
 static void
-unregister_events(struct tracer *tracer, PyObject *monitoring)
+unregister_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
     int id = tracer->monitoring.tool_id;
     (void)set_events(tracer, monitoring, 0);
-    refresh_suspended(tracer, monitoring); /* or their events would reach the next owner of the id */
+    refresh_suspended(tracer, greenlets,
+                      monitoring); /* or their events would reach the next owner of the id */
     for (int index = 0; index < EVENTS; index++) {
         int bit = event_bit(monitoring, events[index].name);
         (void)discard(PyObject_CallMethod(monitoring, "register_callback", "iiO", id, bit, Py_None));
@@ -246,21 +247,21 @@ unregister_events(struct tracer *tracer, PyObject *monitoring)
 }
 
 int
-source_start(struct tracer *tracer)
+source_start(struct tracer *tracer, PyObject *greenlets)
 {
     PyObject *monitoring = monitoring_borrowed();
     if (monitoring == NULL || take_tool_id(tracer, monitoring) < 0) {
         return -1;
     }
-    return register_events(tracer, monitoring);
+    return register_events(tracer, greenlets, monitoring);
 }
 
 void
-source_stop(struct tracer *tracer)
+source_stop(struct tracer *tracer, PyObject *greenlets)
 {
     PyObject *monitoring = monitoring_borrowed();
     if (monitoring != NULL && tracer->monitoring.tool_id >= 0) {
-        unregister_events(tracer, monitoring);
+        unregister_events(tracer, greenlets, monitoring);
     }
     PyErr_Clear();
 }

@@ -211,8 +211,9 @@ source_notice_threads(struct tracer *tracer)
 }
 
 int
-source_start(struct tracer *tracer)
+source_start(struct tracer *tracer, PyObject *greenlets)
 {
+    (void)greenlets; /* their frames need no telling */
     tracer->profile_callback_owned = callback_new(tracer, on_hook);
     if (tracer->profile_callback_owned == NULL) {
         return -1;
@@ -236,8 +237,9 @@ put_back(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tst
 }
 
 void
-source_stop(struct tracer *tracer)
+source_stop(struct tracer *tracer, PyObject *greenlets)
 {
+    (void)greenlets;
     PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
     for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
         struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));

@@ -1,7 +1,7 @@
 /* suspended.c -- finding suspended greenlets among the collector's objects, and their code. */
 #include "suspended.h"
 
-#if COMPAT_HAS_MONITORING
+/* -- finding them -------------------------------------------------------------------------------- */
 
 enum { OTHER_TYPES = 64 };
 
@@ -40,6 +40,23 @@ visit_object(PyObject *object, void *arg)
     return 1; /* go on */
 }
 
+PyObject *
+suspended_find_owned(const struct module_state *state, size_t *missed)
+{
+    struct search search = {.state = state, .greenlets_owned = PyList_New(0)};
+    if (search.greenlets_owned == NULL || compat_visit_objects(visit_object, &search) < 0) {
+        PyErr_Clear();
+        Py_CLEAR(search.greenlets_owned);
+        search.missed++;
+    }
+    *missed += search.missed;
+    return search.greenlets_owned;
+}
+
+/* -- their code objects -------------------------------------------------------------------------- */
+
+#if COMPAT_HAS_MONITORING
+
 /* {address: code object} of a greenlet's frames. Code objects are not keys themselves: two that are equal
  * would count as one. -1 and an exception. */
 static int
@@ -67,11 +84,11 @@ add_codes_of_frames(PyObject *codes, PyObject *innermost_owned)
 }
 
 static size_t
-add_codes_of_greenlets(PyObject *codes, PyObject *greenlets)
+add_codes_of_greenlets(const struct module_state *state, PyObject *codes, PyObject *greenlets)
 {
     size_t missed = 0;
     for (Py_ssize_t index = 0; index < PyList_GET_SIZE(greenlets); index++) {
-        PyObject *frame_owned = PyObject_GetAttrString(PyList_GET_ITEM(greenlets, index), "gr_frame");
+        PyObject *frame_owned = greenlet_frame_owned(&state->greenlet, PyList_GET_ITEM(greenlets, index));
         if (frame_owned == NULL || add_codes_of_frames(codes, frame_owned) < 0) {
             PyErr_Clear();
             missed++;
@@ -106,25 +123,19 @@ refresh_codes(PyObject *monitoring, int tool_id, int any_event, PyObject *codes)
 }
 
 size_t
-suspended_refresh(const struct module_state *state, PyObject *monitoring, int tool_id, int any_event)
+suspended_refresh(const struct module_state *state, PyObject *greenlets, PyObject *monitoring, int tool_id,
+                  int any_event)
 {
-    int collects = PyGC_Disable(); /* a collection may run any code */
-    struct search search = {.state = state, .greenlets_owned = PyList_New(0)};
     PyObject *codes_owned = PyDict_New();
-    if (search.greenlets_owned != NULL && codes_owned != NULL) {
-        PyUnstable_GC_VisitObjects(visit_object, &search);
-        search.missed += add_codes_of_greenlets(codes_owned, search.greenlets_owned);
-        search.missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
-    } else {
+    if (greenlets == NULL || codes_owned == NULL) {
         PyErr_Clear();
-        search.missed++;
+        Py_XDECREF(codes_owned);
+        return 1;
     }
-    Py_XDECREF(search.greenlets_owned);
-    Py_XDECREF(codes_owned);
-    if (collects) {
-        (void)PyGC_Enable();
-    }
-    return search.missed;
+    size_t missed = add_codes_of_greenlets(state, codes_owned, greenlets);
+    missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
+    Py_DECREF(codes_owned);
+    return missed;
 }
 
 #endif

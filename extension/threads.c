@@ -148,7 +148,7 @@ seed_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *
     if (main_class != NULL) {
         recorder_set_class(&tracer->recorder, traced->thread, main_class);
     }
-    greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
+    greenlets_seed_running(tracer, traced->thread, compat_current_frame(tstate));
 }
 
 void

@@ -1,6 +1,9 @@
 /* tracer.c -- starting and stopping a session; the way to a node that is not the straight one. */
 #include "tracer.h"
 
+#include "mid_flight.h"
+#include "suspended.h"
+
 #include <time.h>
 
 /* -- cold half of the straight path -------------------------------------------------------------- */
@@ -65,15 +68,42 @@ arm_this_thread(struct tracer *tracer)
     (void)threads_enter(tracer, compat_thread_state(), NULL);
 }
 
-/* Leaves the exception that made it necessary. */
-static void
-undo_start(struct tracer *tracer)
+/* Between these two no Python code runs that the collector would start. */
+static int
+hold_collector(void)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    source_stop(tracer);
-    tracer_end_session(tracer);
-    PyErr_Restore(type, value, traceback);
+    return PyGC_Disable();
+}
+
+static void
+release_collector(int was_enabled)
+{
+    if (was_enabled) {
+        (void)PyGC_Enable();
+    }
+}
+
+static PyObject *
+living_greenlets_owned(struct tracer *tracer)
+{
+    size_t missed = 0;
+    PyObject *greenlets_owned = suspended_find_owned(tracer->state, &missed);
+    tracer->counters.unreached_greenlets += missed;
+    return greenlets_owned;
+}
+
+static int
+begin_session(struct tracer *tracer)
+{
+    struct sightings before = tracer->sightings;
+    tracer->sightings = (struct sightings){0};
+    threads_begin_all(tracer, tracer->session_began_ticks);
+    arm_this_thread(tracer);
+    PyObject *greenlets_owned = living_greenlets_owned(tracer);
+    mid_flight_begin(tracer, greenlets_owned, &before);
+    int failed = source_start(tracer, greenlets_owned);
+    Py_XDECREF(greenlets_owned);
+    return failed;
 }
 
 int
@@ -88,26 +118,40 @@ tracer_start(struct tracer *tracer)
     tracer->running = true;
     tracer->state->running_borrowed = tracer;
     tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
-    threads_begin_all(tracer, tracer->session_began_ticks);
-    arm_this_thread(tracer);
-    if (source_start(tracer) < 0) {
-        undo_start(tracer);
-        return -1;
+    int collects = hold_collector();
+    int failed = begin_session(tracer);
+    if (failed < 0) {
+        tracer_end_session(tracer);
     }
-    return 0;
+    release_collector(collects);
+    return failed;
 }
 
-void
-tracer_end_session(struct tracer *tracer)
+static void
+end_session(struct tracer *tracer)
 {
-    uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
-    recorder_stop(&tracer->recorder, now_ticks);
+    PyObject *greenlets_owned = living_greenlets_owned(tracer);
+    source_stop(tracer, greenlets_owned);
+    mid_flight_end(tracer, greenlets_owned);
+    Py_XDECREF(greenlets_owned);
+    recorder_stop(&tracer->recorder, clock_ticks(&tracer->recorder.clock));
     tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
     clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
     greenlets_disarm(tracer);
     tracer->running = false;
     tracer->current_tstate = NULL;
     tracer->state->running_borrowed = NULL;
+}
+
+void
+tracer_end_session(struct tracer *tracer)
+{
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    int collects = hold_collector();
+    end_session(tracer);
+    release_collector(collects);
+    PyErr_Restore(type, value, traceback);
 }
 
 int
@@ -117,7 +161,6 @@ tracer_stop(struct tracer *tracer)
         PyErr_SetString(tracer->state->not_running_owned, "this recorder is not running");
         return -1;
     }
-    source_stop(tracer);
     tracer_end_session(tracer);
     return 0;
 }

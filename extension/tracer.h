@@ -19,6 +19,7 @@
 #include "functions.h"
 #include "module.h"
 #include "recorder.h"
+#include "sightings.h"
 
 struct tracer;
 struct switch_hook;
@@ -78,6 +79,7 @@ struct tracer_counters {
     uint64_t unplaced_greenlets;  /* switched to, or met in mid-flight, without memory for their calls */
     uint64_t unrecorded_threads;  /* times that a thread could not be recorded for lack of memory */
     uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
+    uint64_t unmet_greenlets;     /* suspended all the time, in threads that had no event */
 };
 
 struct tracer {
@@ -92,8 +94,9 @@ struct tracer {
     struct thread *current_thread; /* NULL: events of that thread are not recorded */
 
     struct traced_thread *threads[TRACER_THREAD_BUCKETS];
-    uint64_t only_tstate_id;  /* the one thread to record; 0: all of them */
-    uint64_t ended_tstate_id; /* the thread that ended last: it may still emit events */
+    uint64_t only_tstate_id;    /* the one thread to record; 0: all of them */
+    uint64_t ended_tstate_id;   /* the thread that ended last: it may still emit events */
+    struct sightings sightings; /* greenlets that live without a position */
 
     bool initialized;
     bool records_builtins;
@@ -111,8 +114,10 @@ struct tracer {
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */
 
-int source_start(struct tracer *tracer); /* -1 and an exception; source_stop() is due all the same */
-void source_stop(struct tracer *tracer); /* leaves no exception */
+/* `greenlets`: a list of all that live, or NULL. Start: -1 and an exception; source_stop() is due all the
+ * same. Stop leaves no exception. */
+int source_start(struct tracer *tracer, PyObject *greenlets);
+void source_stop(struct tracer *tracer, PyObject *greenlets);
 void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
 
 /* -- greenlets.c ---------------------------------------------------------------------------------- */
@@ -122,8 +127,8 @@ void source_notice_threads(struct tracer *tracer); /* threads that appeared with
 void greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
                           compat_frame *entering);
 
-/* Takes over the open calls of the running greenlet: they have time from now on, but no call. */
-void greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
+/* Takes over the open calls of a thread's running greenlet: they have time from now on, but no call. */
+void greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
 
 /* Puts the calling thread's former trace function back; other threads do that at their next switch. */
 void greenlets_disarm(struct tracer *tracer);
@@ -165,7 +170,8 @@ void threads_dispose(struct tracer *tracer);
 int tracer_start(struct tracer *tracer);
 int tracer_stop(struct tracer *tracer);
 
-/* What stopping is without an event source: nothing is left that a later session could find. */
+/* Stops what runs: nothing is left that a later session could take for a stack. Keeps the exception that is
+ * set, and sets none. */
 void tracer_end_session(struct tracer *tracer);
 
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */

@@ -26,6 +26,10 @@ _MEANINGS: Final = {
         "{count:,} greenlets that were suspended when the recording started or stopped could not be told."
         " Calls in the functions that they were in may be missing."
     ),
+    "unmet_greenlets": (
+        "{count:,} greenlets were suspended in threads that did nothing meanwhile. That they waited is not in"
+        " the numbers."
+    ),
     "unplaced_greenlets": (
         "{count:,} greenlets found no memory for their calls. What they did is in [truncated]."
     ),

@@ -335,6 +335,8 @@ def test_greenlet_classes_are_named() -> None:
 
 def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     profiler = Profiler(builtins=False, threads=False)
+    gc.collect()
+    living = sum(isinstance(each, greenlet.greenlet) and bool(each) for each in gc.get_objects())
 
     def program(number: int) -> None:
         for _ in range(number):
@@ -349,7 +351,7 @@ def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     assert stats(profile, "leaf").calls == 101_000
     assert after - before <= 100 * 100_000
     assert len(profile.greenlets) == 100_000
-    assert profile.counters["unrecorded_greenlets"] == 101_001 - 100_000
+    assert profile.counters["unrecorded_greenlets"] == 101_000 + living - 100_000
 
 
 def test_a_recording_keeps_no_greenlet_alive() -> None:
