@@ -30,24 +30,35 @@ find_attribute(const struct greenlet_api *api, const char *name)
     return attribute;
 }
 
+static int
+import_modules(struct greenlet_api *api)
+{
+    static const char *const names[GREENLET_MODULES] = {"greenlet", "greenlet._greenlet"};
+    for (int index = 0; index < GREENLET_MODULES; index++) {
+        api->modules_owned[index] = PyImport_ImportModule(names[index]);
+        if (api->modules_owned[index] == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int
 greenlet_api_import(struct greenlet_api *api)
 {
-    PyObject *greenlet_owned = PyImport_ImportModule("greenlet");
-    if (greenlet_owned == NULL) {
+    if (import_modules(api) < 0) {
         return -1;
     }
-    api->settrace_owned = PyObject_GetAttrString(greenlet_owned, "settrace");
-    api->gettrace_owned = PyObject_GetAttrString(greenlet_owned, "gettrace");
-    Py_DECREF(greenlet_owned);
+    api->settrace_owned = PyObject_GetAttrString(api->modules_owned[0], "settrace");
+    api->gettrace_owned = PyObject_GetAttrString(api->modules_owned[0], "gettrace");
     void *const *table = PyCapsule_Import("greenlet._C_API", 0);
     if (table == NULL || api->settrace_owned == NULL || api->gettrace_owned == NULL) {
         return -1;
     }
     api->type_borrowed = (PyTypeObject *)table[API_TYPE];
     copy_function(&api->current_owned, table, API_GET_CURRENT);
-    copy_function(&api->parent_owned, table, API_PARENT);
     copy_function(&api->is_active, table, API_IS_ACTIVE);
+    copy_function(&api->parent_owned, table, API_PARENT);
     api->frame_attribute = find_attribute(api, "gr_frame");
     api->context_attribute = find_attribute(api, "gr_context");
     return api->frame_attribute != NULL && api->context_attribute != NULL ? 0 : -1;
@@ -58,6 +69,9 @@ greenlet_api_clear(struct greenlet_api *api)
 {
     Py_CLEAR(api->settrace_owned);
     Py_CLEAR(api->gettrace_owned);
+    for (int index = 0; index < GREENLET_MODULES; index++) {
+        Py_CLEAR(api->modules_owned[index]);
+    }
 }
 
 PyObject *

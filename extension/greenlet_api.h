@@ -7,7 +7,11 @@
 
 #include "compat.h"
 
+/* greenlet keeps its functions in an inner module, from which the outer one has them. */
+enum { GREENLET_MODULES = 2 };
+
 struct greenlet_api {
+    PyObject *modules_owned[GREENLET_MODULES];
     PyTypeObject *type_borrowed;                   /* greenlet.greenlet, as long as settrace is owned */
     PyObject *(*current_owned)(void);              /* the calling thread's greenlet; may run Python code */
     int (*is_active)(PyObject *greenlet);          /* started, and not over */

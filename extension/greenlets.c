@@ -1,8 +1,5 @@
-/* greenlets.c -- which greenlet runs: learnt from greenlet itself, at the moment of each switch.
- *
- * greenlet calls one function a thread after each switch, in the target. Ours goes there, the one that
- * was there before is called by ours, and put back at the end. The interpreter's own events are switched
- * off meanwhile, so what is called here leaves no trace.
+/* greenlets.c -- which greenlet runs: learnt from greenlet itself, at the moment of each switch
+ * (switch_hook.c), and asked where that came too late.
  *
  * A greenlet's position is made when it is first seen:
  *      at its first switch it has no frame yet: it starts at its base
@@ -12,6 +9,7 @@
 #include "greenlets.h"
 
 #include "mid_flight.h"
+#include "switch_hook.h"
 
 /* -- taking over open calls ---------------------------------------------------------------------- */
 
@@ -39,20 +37,6 @@ first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uin
         return NULL;
     }
     return recorder_add_greenlet(&tracer->recorder, thread, greenlet, greenlet_class, since_ticks);
-}
-
-/* A greenlet without a frame has only now begun. A position at its address is then that of one before,
- * whose end nobody told. */
-static struct position *
-position_at_start(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t now_ticks)
-{
-    struct position *stale = position_map_find(&tracer->recorder.greenlets, greenlet);
-    if (stale == thread->position) {
-        recorder_unname_greenlet(&tracer->recorder, stale);
-    } else if (stale != NULL) {
-        recorder_end_greenlet(&tracer->recorder, thread, stale);
-    }
-    return first_seen(tracer, thread, greenlet, now_ticks);
 }
 
 /* A greenlet that was running here when the recording began, and was switched out before it was named. */
@@ -85,27 +69,60 @@ greenlets_position_in_flight(struct tracer *tracer, struct thread *thread, PyObj
     return position;
 }
 
-/* The position of a greenlet that goes on; its innermost frame is `frame`. */
+static bool
+is_open(compat_frame *innermost, uintptr_t wanted)
+{
+    compat_frame *frame = innermost;
+    while (frame != NULL && (uintptr_t)frame != wanted) {
+        frame = compat_frame_previous(frame);
+    }
+    return frame != NULL;
+}
+
+/* The position of a greenlet that runs now; NULL when it has none. One with open calls that are not on the
+ * stack is of another greenlet, which was at this address and whose end nobody told. */
 static struct position *
-position_going_on(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+known_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *innermost)
+{
+    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
+    const struct open_call *call = position != NULL ? position_python_call(position) : NULL;
+    if (call == NULL || call == position->bottom || is_open(innermost, call->frame)) {
+        return position;
+    }
+    if (position == thread->position) {
+        recorder_unname_greenlet(&tracer->recorder, position);
+    } else {
+        recorder_end_greenlet(&tracer->recorder, thread, position);
+    }
+    return NULL;
+}
+
+/* A greenlet that nobody knew goes on, if there are frames of it. Where another trace function has called
+ * ours, the frames may be that one's; but then switches were told all along, so it only now begins. */
+static struct position *
+new_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *innermost)
 {
     struct stack stack;
-    struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
-    if (position == NULL && stack_of_running(&tracer->recorder.memory, &stack, frame)) {
+    struct position *position = NULL;
+    if (innermost == NULL || switch_hook_is_called_by_another(tracer)) {
+        return first_seen(tracer, thread, greenlet, thread->last_ticks);
+    }
+    if (stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
         position = greenlets_position_in_flight(tracer, thread, greenlet, &stack);
         stack_free(&tracer->recorder.memory, &stack);
     }
     return position;
 }
 
-/* The thread runs this greenlet from the last charge on. `frame` is its innermost open one; NULL: it only now
- * begins. */
+/* The thread runs this greenlet from the last charge on; its innermost frame is `innermost`, NULL while it has
+ * none. */
 static void
-go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *frame)
+go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *innermost)
 {
-    struct position *position = frame == NULL
-                                    ? position_at_start(tracer, thread, greenlet, thread->last_ticks)
-                                    : position_going_on(tracer, thread, greenlet, frame);
+    struct position *position = known_position(tracer, thread, greenlet, innermost);
+    if (position == NULL) {
+        position = new_position(tracer, thread, greenlet, innermost);
+    }
     if (position == NULL) {
         tracer->counters.unplaced_greenlets++;
         thread_switch(thread, recorder_stray(thread), thread->last_ticks);
@@ -188,6 +205,17 @@ greenlets_name_in_other_thread(struct tracer *tracer, struct thread *thread, PyO
     }
 }
 
+/* Where switches went unseen, calls and returns were taken for another greenlet's: what is open now counts. */
+static void
+catch_up(struct tracer *tracer, struct thread *thread, const struct stack *stack)
+{
+    struct position *position = thread->position;
+    if (position != recorder_stray(thread) && !stack_is_of(stack, position)) {
+        recorder_clear_calls(position);
+        stack_seed(tracer, thread, position, stack);
+    }
+}
+
 void
 greenlets_find_running(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
                        compat_frame *innermost)
@@ -198,50 +226,15 @@ greenlets_find_running(struct tracer *tracer, struct thread *thread, PyObject *g
         return;
     }
     name_running_greenlet(tracer, thread, greenlet, innermost, &stack);
+    catch_up(tracer, thread, &stack);
     stack_free(&tracer->recorder.memory, &stack);
-}
-
-static struct switch_hook *switch_hook_new(struct tracer *tracer);
-
-/* greenlet.settrace(function): the one that was there, owned, NULL for none. Errors are swallowed: a
- * thread that cannot be armed is recorded as if it had one greenlet. */
-static PyObject *
-set_trace_owned(struct module_state *state, PyObject *function)
-{
-    PyObject *previous_owned = PyObject_CallOneArg(state->greenlet.settrace_owned, function);
-    if (previous_owned == NULL) {
-        PyErr_Clear();
-    } else if (previous_owned == Py_None) {
-        Py_CLEAR(previous_owned);
-    }
-    return previous_owned;
-}
-
-static void
-install_hook(struct tracer *tracer, struct traced_thread *traced)
-{
-    struct switch_hook *hook = switch_hook_new(tracer);
-    if (hook == NULL) {
-        PyErr_Clear();
-        return;
-    }
-    PyObject *previous_owned = set_trace_owned(tracer->state, (PyObject *)hook);
-    if (previous_owned != NULL && Py_IS_TYPE(previous_owned, tracer->state->switch_hook_type_owned)) {
-        /* One of an earlier session that had no switch to go at: what it stood before is next. */
-        struct switch_hook *stale = (struct switch_hook *)previous_owned;
-        hook->previous_owned = Py_XNewRef(stale->previous_owned);
-        Py_DECREF(previous_owned);
-    } else {
-        hook->previous_owned = previous_owned;
-    }
-    Py_XSETREF(traced->hook_owned, hook);
 }
 
 void
 greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
                      compat_frame *entering)
 {
-    install_hook(tracer, traced);
+    switch_hook_install(tracer, traced);
     PyObject *greenlet_owned = tracer->state->greenlet.current_owned();
     if (greenlet_owned == NULL) {
         PyErr_Clear();
@@ -252,35 +245,17 @@ greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThre
     Py_DECREF(greenlet_owned); /* it runs: its thread holds it */
 }
 
-static void
-uninstall_hook(struct switch_hook *hook)
+void
+greenlets_check_running(struct tracer *tracer)
 {
-    struct module_state *state = module_state_of_type(Py_TYPE(hook));
-    PyObject *now_owned = PyObject_CallNoArgs(state->greenlet.gettrace_owned);
-    if (now_owned == (PyObject *)hook) {
-        PyObject *previous = hook->previous_owned != NULL ? hook->previous_owned : Py_None;
-        Py_XDECREF(set_trace_owned(state, previous));
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer->running ? tracer_thread(tracer, tstate, NULL) : NULL;
+    PyObject *greenlet_owned = thread != NULL ? tracer->state->greenlet.current_owned() : NULL;
+    if (greenlet_owned != NULL && thread->position != recorder_stray(thread)) {
+        greenlets_find_running(tracer, thread, greenlet_owned, compat_current_frame(tstate));
     }
     PyErr_Clear();
-    Py_XDECREF(now_owned);
-}
-
-void
-greenlets_disarm(struct tracer *tracer)
-{
-    uint64_t here = compat_thread_state_id(compat_thread_state());
-    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
-        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
-            if (each->hook_owned == NULL) {
-                continue;
-            }
-            if (each->tstate_id == here) {
-                uninstall_hook(each->hook_owned);
-            }
-            Py_CLEAR(each->hook_owned->tracer_owned);
-            Py_CLEAR(each->hook_owned);
-        }
-    }
+    Py_XDECREF(greenlet_owned);
 }
 
 /* -- a switch ------------------------------------------------------------------------------------ */
@@ -317,8 +292,8 @@ are_greenlets(const struct tracer *tracer, PyObject *pair)
            PyObject_TypeCheck(PyTuple_GET_ITEM(pair, 1), type);
 }
 
-static void
-on_switch_event(struct tracer *tracer, PyObject *greenlets)
+void
+greenlets_on_switch(struct tracer *tracer, PyObject *greenlets)
 {
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
@@ -328,117 +303,3 @@ on_switch_event(struct tracer *tracer, PyObject *greenlets)
     }
     source_notice_threads(tracer);
 }
-
-/* greenlet uninstalls a trace function that raises, here that is us. The next event of this thread
- * installs us again, without the function that raised: it would be gone without us too. */
-static void
-install_again(struct switch_hook *hook)
-{
-    struct tracer *tracer = hook->tracer_owned;
-    Py_CLEAR(hook->previous_owned);
-    if (tracer == NULL) {
-        return;
-    }
-    struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(compat_thread_state()));
-    tracer->current_tstate = NULL;
-    if (traced != NULL) {
-        traced->armed = false;
-    }
-}
-
-/* Calls the trace function that was there before us; its exception is the target's. */
-static PyObject *
-call_previous(struct switch_hook *hook, PyObject *const *args, size_t nargsf)
-{
-    if (hook->previous_owned == NULL) {
-        Py_RETURN_NONE;
-    }
-    PyObject *hook_owned = Py_NewRef((PyObject *)hook);
-    PyObject *previous_owned = Py_NewRef(hook->previous_owned);
-    PyObject *result_owned = PyObject_Vectorcall(previous_owned, args, nargsf, NULL);
-    if (result_owned == NULL) {
-        install_again(hook);
-    }
-    Py_DECREF(previous_owned);
-    Py_DECREF(hook_owned);
-    return result_owned;
-}
-
-static PyObject *
-switch_hook_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
-{
-    struct switch_hook *hook = (struct switch_hook *)self;
-    if (PyVectorcall_NARGS(nargsf) != 2 || kwnames != NULL) {
-        PyErr_SetString(PyExc_TypeError, "a greenlet trace function takes an event and its arguments");
-        return NULL;
-    }
-    if (hook->tracer_owned != NULL) {
-        on_switch_event(hook->tracer_owned, args[1]);
-    } else {
-        uninstall_hook(hook);
-    }
-    return call_previous(hook, args, nargsf);
-}
-
-/* -- the hook's type ----------------------------------------------------------------------------- */
-
-static struct switch_hook *
-switch_hook_new(struct tracer *tracer)
-{
-    struct switch_hook *hook = PyObject_GC_New(struct switch_hook, tracer->state->switch_hook_type_owned);
-    if (hook != NULL) {
-        hook->vectorcall = switch_hook_vectorcall;
-        hook->tracer_owned = (struct tracer *)Py_NewRef((PyObject *)tracer);
-        hook->previous_owned = NULL;
-        PyObject_GC_Track((PyObject *)hook);
-    }
-    return hook;
-}
-
-static int
-switch_hook_traverse(PyObject *self, visitproc visit, void *arg)
-{
-    struct switch_hook *hook = (struct switch_hook *)self;
-    Py_VISIT(Py_TYPE(self));
-    Py_VISIT((PyObject *)hook->tracer_owned);
-    Py_VISIT(hook->previous_owned);
-    return 0;
-}
-
-static int
-switch_hook_clear(PyObject *self)
-{
-    struct switch_hook *hook = (struct switch_hook *)self;
-    Py_CLEAR(hook->tracer_owned);
-    Py_CLEAR(hook->previous_owned);
-    return 0;
-}
-
-static void
-switch_hook_dealloc(PyObject *self)
-{
-    PyTypeObject *type = Py_TYPE(self);
-    PyObject_GC_UnTrack(self);
-    (void)switch_hook_clear(self);
-    PyObject_GC_Del(self);
-    Py_DECREF(type);
-}
-
-static PyMemberDef switch_hook_members[] = {
-    {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct switch_hook, vectorcall), READONLY, NULL},
-    {NULL, 0, 0, 0, NULL},
-};
-
-static PyType_Slot switch_hook_slots[] = {
-    {Py_tp_dealloc, switch_hook_dealloc}, {Py_tp_traverse, switch_hook_traverse},
-    {Py_tp_clear, switch_hook_clear},     {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, switch_hook_members}, {0, NULL},
-};
-
-PyType_Spec switch_hook_spec = {
-    .name = "greenletprofiler._native.SwitchHook",
-    .basicsize = sizeof(struct switch_hook),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = switch_hook_slots,
-};

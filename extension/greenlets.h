@@ -14,6 +14,12 @@ struct position *greenlets_position_in_flight(struct tracer *tracer, struct thre
 void greenlets_find_running(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
                             compat_frame *innermost);
 
+/* The calling thread switched: `greenlets` should be (origin, target). The interpreter's own events are off. */
+void greenlets_on_switch(struct tracer *tracer, PyObject *greenlets);
+
+/* Asks greenlet which one the calling thread runs, and catches up with it where switches went unseen. */
+void greenlets_check_running(struct tracer *tracer);
+
 /* Another thread, which had no event yet, is known to run this greenlet. */
 void greenlets_name_in_other_thread(struct tracer *tracer, struct thread *thread, PyObject *greenlet);
 

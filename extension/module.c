@@ -3,6 +3,7 @@
  * Multi-phase initialisation (PEP 489); all state is in the module's, nothing is static and mutable. */
 #include "module.h"
 
+#include "stand_in.h"
 #include "tracer.h"
 
 static struct PyModuleDef native_module;
@@ -137,7 +138,8 @@ native_exec(PyObject *module)
     if (make_type(module, &recorder_spec, &state->recorder_type_owned) < 0 ||
         make_type(module, &callback_spec, &state->callback_type_owned) < 0 ||
         make_type(module, &switch_hook_spec, &state->switch_hook_type_owned) < 0 ||
-        make_type(module, &sentinel_spec, &state->sentinel_type_owned) < 0) {
+        make_type(module, &sentinel_spec, &state->sentinel_type_owned) < 0 ||
+        stand_in_init(module, state) < 0) {
         return -1;
     }
     if (make_exception(module, "greenletprofiler._native.ToolIdsTaken",
@@ -167,6 +169,11 @@ native_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->not_running_owned);
     Py_VISIT(state->greenlet.settrace_owned);
     Py_VISIT(state->greenlet.gettrace_owned);
+    for (int index = 0; index < GREENLET_MODULES; index++) {
+        Py_VISIT(state->greenlet.modules_owned[index]);
+    }
+    Py_VISIT(state->settrace_stand_in_owned);
+    Py_VISIT(state->gettrace_stand_in_owned);
     return 0;
 }
 
@@ -184,6 +191,8 @@ native_clear(PyObject *module)
     Py_CLEAR(state->module_name_owned);
     Py_CLEAR(state->thread_name_owned);
     Py_CLEAR(state->sentinel_key_owned);
+    Py_CLEAR(state->settrace_stand_in_owned);
+    Py_CLEAR(state->gettrace_stand_in_owned);
     greenlet_api_clear(&state->greenlet);
     return 0;
 }

@@ -19,6 +19,9 @@ struct module_state {
     PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */
     PyObject *sentinel_key_owned; /* of a thread's sentinel in its thread-state dict */
     struct greenlet_api greenlet;
+    PyObject *settrace_stand_in_owned;
+    PyObject *gettrace_stand_in_owned;
+    size_t hooks_left_behind; /* of sessions that are over, in place until their threads switch */
 
     Py_ssize_t code_slot;   /* where code objects carry their key */
     uint64_t next_code_key; /* odd, so that it is no address of ours or of the interpreter's */

@@ -9,7 +9,9 @@
  *
  * The profiler's own functions are folded out here: their time goes to the thread's own cost, what they
  * called hangs below whoever called them. */
+#include "greenlets.h"
 #include "mid_flight.h"
+#include "switch_hook.h"
 #include "tracer.h"
 
 #include <math.h>
@@ -465,16 +467,16 @@ static PyObject *
 counters_dict(const struct copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls, "lost_leaves",
-        copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
+        "lost_leaves", copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
         "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
         copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
         "missed_switches", copy->tracer_counters.missed_switches, "unnamed_calls",
         copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
         "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "unmet_greenlets",
-        copy->tracer_counters.unmet_greenlets, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
-        copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
-        (long long)convert_one(copy, copy->dropped_ticks));
+        copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
+        "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown", copy->cpu_unknown, "dropped_intervals",
+        copy->dropped_intervals, "dropped_ns", (long long)convert_one(copy, copy->dropped_ticks));
 }
 
 static PyObject *
@@ -511,6 +513,8 @@ snapshot_take(struct tracer *tracer)
 {
     struct copy copy = {0};
     PyObject *snapshot = NULL;
+    greenlets_check_running(tracer);
+    switch_hook_notice_cut_offs(tracer);
     bool copied = settle_and_copy(&copy, tracer);
     charge_own(tracer);
     if (copied) {

@@ -96,13 +96,12 @@ stack_seed(struct tracer *tracer, struct thread *thread, struct position *positi
 bool
 stack_is_of(const struct stack *stack, const struct position *position)
 {
-    if ((size_t)(position->top - position->bottom) != stack->count) {
-        return false;
-    }
+    const struct open_call *call = position_python_call(position);
     for (size_t depth = 0; depth < stack->count; depth++) {
-        if ((position->top - depth)->frame != (uintptr_t)stack->frames[depth]) {
+        if (call == position->bottom || call->frame != (uintptr_t)stack->frames[depth]) {
             return false;
         }
+        call = position_python_call_from(position, call - 1);
     }
-    return true;
+    return call == position->bottom;
 }

@@ -26,7 +26,7 @@ void stack_free(struct memory *memory, struct stack *stack);
 void stack_seed(struct tracer *tracer, struct thread *thread, struct position *position,
                 const struct stack *stack);
 
-/* Whether these are the open calls of the position. */
+/* Whether these are the open calls of the position, those of built-ins left out. */
 bool stack_is_of(const struct stack *stack, const struct position *position);
 
 #endif

@@ -7,7 +7,7 @@ enum { OTHER_TYPES = 64 };
 
 struct search {
     const struct module_state *state;
-    PyObject *greenlets_owned; /* list */
+    PyObject *greenlets_owned; /* {address: greenlet} */
     size_t missed;
     PyTypeObject *others_borrowed[OTHER_TYPES]; /* types that were seen to be no greenlets */
 };
@@ -28,29 +28,56 @@ is_greenlet(struct search *search, PyObject *object)
     return false;
 }
 
+static void
+add_greenlet(struct search *search, PyObject *greenlet)
+{
+    PyObject *address_owned = PyLong_FromVoidPtr(greenlet);
+    if (address_owned == NULL || PyDict_SetItem(search->greenlets_owned, address_owned, greenlet) < 0) {
+        PyErr_Clear();
+        search->missed++;
+    }
+    Py_XDECREF(address_owned);
+}
+
 static int
 visit_object(PyObject *object, void *arg)
 {
     struct search *search = arg;
-    if (is_greenlet(search, object) && search->state->greenlet.is_active(object) &&
-        PyList_Append(search->greenlets_owned, object) < 0) {
-        PyErr_Clear();
-        search->missed++;
+    if (is_greenlet(search, object) && search->state->greenlet.is_active(object)) {
+        add_greenlet(search, object);
     }
     return 1; /* go on */
+}
+
+/* The collector does not know a greenlet that is being killed for want of references, while what it does at
+ * its end runs. It is found as what runs, or as the parent of what it has started. */
+static void
+add_running_and_parents(struct search *search)
+{
+    const struct greenlet_api *greenlet = &search->state->greenlet;
+    PyObject *each_owned = greenlet->current_owned();
+    while (each_owned != NULL) {
+        if (greenlet->is_active(each_owned)) {
+            add_greenlet(search, each_owned);
+        }
+        Py_SETREF(each_owned, greenlet->parent_owned(each_owned));
+    }
+    PyErr_Clear();
 }
 
 PyObject *
 suspended_find_owned(const struct module_state *state, size_t *missed)
 {
-    struct search search = {.state = state, .greenlets_owned = PyList_New(0)};
-    if (search.greenlets_owned == NULL || compat_visit_objects(visit_object, &search) < 0) {
-        PyErr_Clear();
-        Py_CLEAR(search.greenlets_owned);
-        search.missed++;
+    struct search search = {.state = state, .greenlets_owned = PyDict_New()};
+    PyObject *list_owned = NULL;
+    if (search.greenlets_owned != NULL && compat_visit_objects(visit_object, &search) == 0) {
+        add_running_and_parents(&search);
+        list_owned = PyDict_Values(search.greenlets_owned);
     }
-    *missed += search.missed;
-    return search.greenlets_owned;
+    PyErr_Clear();
+    Py_XDECREF(search.greenlets_owned);
+    *missed += search.missed + (list_owned == NULL);
+    return list_owned;
 }
 
 /* -- their code objects -------------------------------------------------------------------------- */

@@ -236,6 +236,7 @@ threads_end(struct tracer *tracer, uint64_t tstate_id)
     }
     tracer->ended_tstate_id = tstate_id;
     traced->sentinel_borrowed = NULL;
+    Py_CLEAR(traced->hook_owned);
     if (recorder_end_thread(&tracer->recorder, traced->thread, clock_ticks(&tracer->recorder.clock))) {
         free_traced_thread(tracer, traced);
     }

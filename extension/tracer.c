@@ -2,7 +2,9 @@
 #include "tracer.h"
 
 #include "mid_flight.h"
+#include "stand_in.h"
 #include "suspended.h"
+#include "switch_hook.h"
 
 #include <time.h>
 
@@ -117,6 +119,7 @@ tracer_start(struct tracer *tracer)
     tracer->only_tstate_id = tracer->records_threads ? 0 : compat_thread_state_id(compat_thread_state());
     tracer->running = true;
     tracer->state->running_borrowed = tracer;
+    stand_in_place(tracer->state);
     tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
     int collects = hold_collector();
     int failed = begin_session(tracer);
@@ -130,6 +133,7 @@ tracer_start(struct tracer *tracer)
 static void
 end_session(struct tracer *tracer)
 {
+    switch_hook_notice_cut_offs(tracer);
     PyObject *greenlets_owned = living_greenlets_owned(tracer);
     source_stop(tracer, greenlets_owned);
     mid_flight_end(tracer, greenlets_owned);
@@ -137,15 +141,17 @@ end_session(struct tracer *tracer)
     recorder_stop(&tracer->recorder, clock_ticks(&tracer->recorder.clock));
     tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
     clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
-    greenlets_disarm(tracer);
+    switch_hook_disarm(tracer);
     tracer->running = false;
     tracer->current_tstate = NULL;
     tracer->state->running_borrowed = NULL;
+    stand_in_withdraw(tracer->state);
 }
 
 void
 tracer_end_session(struct tracer *tracer)
 {
+    switch_hook_notice_cut_offs(tracer);
     PyObject *type, *value, *traceback;
     PyErr_Fetch(&type, &value, &traceback);
     int collects = hold_collector();

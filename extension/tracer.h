@@ -54,8 +54,10 @@ struct traced_thread {
 struct switch_hook {
     PyObject ob_base;
     vectorcallfunc vectorcall;
-    struct tracer *tracer_owned; /* NULL: the session is over, uninstall at the next switch */
-    PyObject *previous_owned;    /* the trace function that was there before, or NULL */
+    struct tracer *tracer_owned; /* NULL: left behind, to be uninstalled at the next switch */
+    PyObject *previous_owned;    /* the program's trace function, or NULL */
+    bool is_calling;             /* that one, just now */
+    bool is_left_behind;         /* by a session that is over, in place until its thread switches */
 };
 
 /* Handed to the interpreter: one for each event. */
@@ -79,6 +81,7 @@ struct tracer_counters {
     uint64_t unplaced_greenlets;  /* switched to, or met in mid-flight, without memory for their calls */
     uint64_t unrecorded_threads;  /* times that a thread could not be recorded for lack of memory */
     uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
+    uint64_t cut_off_threads;     /* times that a thread's switches were told no longer */
     uint64_t unmet_greenlets;     /* suspended all the time, in threads that had no event */
 };
 
@@ -129,9 +132,6 @@ void greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, P
 
 /* Takes over the open calls of a thread's running greenlet: they have time from now on, but no call. */
 void greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
-
-/* Puts the calling thread's former trace function back; other threads do that at their next switch. */
-void greenlets_disarm(struct tracer *tracer);
 
 extern PyType_Spec switch_hook_spec;
 extern PyType_Spec sentinel_spec;

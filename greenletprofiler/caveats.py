@@ -22,6 +22,10 @@ _MEANINGS: Final = {
         "{count:,} times a greenlet ran that no switch had led to: something took away the profiler's trace"
         " function for greenlets. Time and calls near these switches may be with the wrong greenlet."
     ),
+    "cut_off_threads": (
+        "{count:,} times a trace function for greenlets that the program set took the profiler's place in a"
+        " thread. Switches there went unnoticed for a while: time and calls may be with the wrong greenlet."
+    ),
     "unreached_greenlets": (
         "{count:,} greenlets that were suspended when the recording started or stopped could not be told."
         " Calls in the functions that they were in may be missing."

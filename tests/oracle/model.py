@@ -69,6 +69,7 @@ class Greenlet:
     dead: bool = False
     steps: Steps | None = None
     pending: Raised | None = None
+    dying: bool = False  # killed for want of references, and what it does at its end runs
     release: Greenlet | None = None  # switched away from, and no longer kept alive by running
     frames: list[Frame] = field(default_factory=list)
 
@@ -149,8 +150,10 @@ class Recording:
         #: Threads that had an event in this session: before that nobody can tell which greenlet they run.
         self.armed: set[Thread] = set()
         self.unnamed: dict[Thread, tuple[Greenlet, SeenGreenlet]] = {}
-        #: An unnamed thread ran another greenlet in one session than in the next; the profile takes them for one.
+        #: An unnamed thread ran another greenlet in one session than in the next: they count as one.
         self.moved_unnoticed = False
+        #: A session began or ended while a greenlet was dying that nothing leads to: it is not found.
+        self.unfindable = False
         #: A thread that has no event cannot be asked for its greenlet: the profile takes it for the main one.
         self.another_thread_in_subclass = False
 
@@ -159,6 +162,7 @@ class Recording:
 
     def start(self, here: Thread, threads: list[Thread]) -> None:
         self.running = True
+        self.look_for_dying(here)
         self.only = None if self.all_threads else here
         self.session = {}
         self.armed = set()
@@ -174,8 +178,22 @@ class Recording:
                     self.unnamed[thread] = thread.current, self.session[thread.current]
         self.event(here)
 
-    def stop(self) -> None:
+    def stop(self, here: Thread) -> None:
+        self.look_for_dying(here)
         self.running = False
+
+    def look_for_dying(self, here: Thread) -> None:
+        found: Greenlet | None = here.current
+        dying = {greenlet for greenlet in self.begun if greenlet.dying and greenlet.active}
+        while found is not None:
+            dying.discard(found)
+            found = found.parent
+        self.unfindable |= bool(dying)
+
+    @property
+    def is_known_to_be_wrong(self) -> bool:
+        """What nothing tells a profiler has happened."""
+        return self.another_thread_in_subclass or self.moved_unnoticed or self.unfindable
 
     def event(self, thread: Thread) -> None:
         """Whatever is told of a thread first makes its greenlets known."""
@@ -191,7 +209,8 @@ class Recording:
         calls; the open built-ins are not known."""
         if greenlet not in self.session:
             there = self.seen.setdefault(thread, SeenThread())
-            seen = self.session[greenlet] = self.seen_before(thread, greenlet) or SeenGreenlet(greenlet.class_name)
+            seen = self.seen_before(thread, greenlet) or SeenGreenlet(greenlet.class_name)
+            self.session[greenlet] = seen
             if seen not in there.greenlets:
                 there.greenlets.append(seen)
             if thread in self.armed:
@@ -428,10 +447,12 @@ class Machine:
         parent, greenlet.parent = greenlet.parent, self.current
         self.current.references += 1
         greenlet.references = 1
+        greenlet.dying = True
         try:
             yield from self.request(ToGreenlet(greenlet, Raised(GREENLET_EXIT)))
         except Raised:
             pass  # nobody could catch it there
+        greenlet.dying = False
         temporary, greenlet.parent = greenlet.parent, parent
         if greenlet.active and greenlet.references == 1:
             greenlet.references = IMMORTAL
@@ -796,7 +817,7 @@ class Machine:
         for number in range(1, p.MORE_THREADS + 1):
             while number < len(self.threads) and self.threads[number].alive:
                 yield from self.hand_to(self.threads[number])
-        self.recording.stop()
+        self.recording.stop(self.thread)
         self.recording.end_thread(self.thread)
         self.expected.append(self.recording.expected())
         self.over = True
@@ -812,7 +833,7 @@ class Machine:
 
     def do_stop(self, _it: p.Stop, _context: Context) -> Steps:
         if self.recording.running:
-            self.recording.stop()
+            self.recording.stop(self.thread)
         return False
         yield
 
