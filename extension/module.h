@@ -15,6 +15,7 @@ struct module_state {
     PyObject *tool_ids_taken_owned;
     PyObject *busy_owned;
     PyObject *not_running_owned;
+    PyObject *freeze_count_owned; /* gc.get_freeze_count */
     PyObject *module_name_owned;  /* "__module__" */
     PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */
     PyObject *sentinel_key_owned; /* of a thread's sentinel in its thread-state dict */

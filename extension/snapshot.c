@@ -467,7 +467,7 @@ static PyObject *
 counters_dict(const struct copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
         "lost_leaves", copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
         "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
         copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
@@ -475,8 +475,10 @@ counters_dict(const struct copy *copy)
         copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
         "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "unmet_greenlets",
         copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
-        "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown", copy->cpu_unknown, "dropped_intervals",
-        copy->dropped_intervals, "dropped_ns", (long long)convert_one(copy, copy->dropped_ticks));
+        "replaced_profile_functions", copy->tracer_counters.replaced_profile_functions, "frozen_objects",
+        copy->tracer_counters.frozen_objects, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
+        copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
+        (long long)convert_one(copy, copy->dropped_ticks));
 }
 
 static PyObject *
@@ -515,6 +517,7 @@ snapshot_take(struct tracer *tracer)
     PyObject *snapshot = NULL;
     greenlets_check_running(tracer);
     switch_hook_notice_cut_offs(tracer);
+    source_notice_replacement(tracer);
     bool copied = settle_and_copy(&copy, tracer);
     charge_own(tracer);
     if (copied) {

@@ -272,4 +272,10 @@ source_notice_threads(struct tracer *tracer)
     (void)tracer; /* events come from all threads, new ones too */
 }
 
+void
+source_notice_replacement(struct tracer *tracer)
+{
+    (void)tracer; /* each tool has callbacks of its own */
+}
+
 #endif

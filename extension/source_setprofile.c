@@ -236,10 +236,25 @@ put_back(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tst
     Py_CLEAR(traced->replaced_object_owned);
 }
 
+/* What is ours is put back where it is not any more, too: it must not be put back twice. */
+void
+source_notice_replacement(struct tracer *tracer)
+{
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+        struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));
+        if (traced != NULL && traced->profiled && tstate->c_profileobj != tracer->profile_callback_owned) {
+            put_back(tracer, traced, tstate);
+            tracer->counters.replaced_profile_functions++;
+        }
+    }
+}
+
 void
 source_stop(struct tracer *tracer, PyObject *greenlets)
 {
     (void)greenlets;
+    source_notice_replacement(tracer);
     PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
     for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
         struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));

@@ -94,9 +94,23 @@ living_greenlets_owned(struct tracer *tracer)
     return greenlets_owned;
 }
 
+/* Greenlets may be among what gc.freeze() took from the collector. */
+static void
+note_frozen_objects(struct tracer *tracer)
+{
+    PyObject *count_owned = PyObject_CallNoArgs(tracer->state->freeze_count_owned);
+    Py_ssize_t count = count_owned != NULL ? PyLong_AsSsize_t(count_owned) : -1;
+    if (count > 0) {
+        tracer->counters.frozen_objects = (uint64_t)count;
+    }
+    PyErr_Clear();
+    Py_XDECREF(count_owned);
+}
+
 static int
 begin_session(struct tracer *tracer)
 {
+    note_frozen_objects(tracer);
     struct sightings before = tracer->sightings;
     tracer->sightings = (struct sightings){0};
     threads_begin_all(tracer, tracer->session_began_ticks);

@@ -82,7 +82,9 @@ struct tracer_counters {
     uint64_t unrecorded_threads;  /* times that a thread could not be recorded for lack of memory */
     uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
     uint64_t cut_off_threads;     /* times that a thread's switches were told no longer */
-    uint64_t unmet_greenlets;     /* suspended all the time, in threads that had no event */
+    uint64_t replaced_profile_functions;
+    uint64_t frozen_objects;  /* out of the collector's sight when a session began */
+    uint64_t unmet_greenlets; /* suspended all the time, in threads that had no event */
 };
 
 struct tracer {
@@ -122,6 +124,9 @@ struct tracer {
 int source_start(struct tracer *tracer, PyObject *greenlets);
 void source_stop(struct tracer *tracer, PyObject *greenlets);
 void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
+
+/* 3.10, 3.11: counts the threads in which the program has set a profile function of its own. */
+void source_notice_replacement(struct tracer *tracer);
 
 /* -- greenlets.c ---------------------------------------------------------------------------------- */
 

@@ -5,6 +5,7 @@ A process that has imported little has few objects, and starting and stopping lo
 
 from __future__ import annotations
 
+import _thread
 import gc
 import sys
 from collections.abc import Callable, Iterator
@@ -14,7 +15,9 @@ import greenlet
 
 from greenletprofiler import Profile, Profiler, _native
 
-WHAT_MEMORY_IS_FOR = ("truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls")
+WHAT_MEMORY_IS_FOR = (
+    "truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls", "unrecorded_greenlets",
+)  # fmt: skip
 
 
 def conserves(profile: Profile) -> bool:
@@ -97,16 +100,42 @@ def changes_of_references(times: int) -> list[int]:
     return [sys.getrefcount(each) - count for each, count in zip(counted, before, strict=True)]
 
 
-def recorded_within(memory_limit: int) -> Profile | None:
-    """A profile by a recorder that may hold so many bytes; None if it cannot even be made or read."""
+def eventful_work(suspended: greenlet.greenlet) -> None:
+    """Some 1,000 events: calls, built-ins, switches, a thread, a greenlet that was there before."""
+    for _ in range(100):
+        work()
+    suspended.switch()
+    done = _thread.allocate_lock()
+    done.acquire()
+    _thread.start_new_thread(in_thread, (done,))
+    done.acquire()
+
+
+def in_thread(done: _thread.LockType) -> None:
+    work()
+    done.release()
+
+
+def forever() -> None:
+    while True:
+        leaf()
+        greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
+
+
+LEAVES = 2 * (100 + 1 + 1)  # of two sessions with eventful_work()
+
+
+def recorded(**limits: int) -> Profile | None:
+    """A profile by a recorder that finds little memory; None if it cannot even be made or read."""
+    suspended = greenlet.greenlet(forever)
+    suspended.switch()
     try:
         recorder = _native.Recorder(
-            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
-            memory_limit=memory_limit,
+            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000, **limits
         )  # fmt: skip
         for _ in range(2):
             recorder.start()
-            work()
+            eventful_work(suspended)
             recorder.stop()
         return Profile.from_snapshot(recorder.snapshot())
     except MemoryError:
@@ -117,15 +146,71 @@ def leaf_calls(profile: Profile) -> int:
     return sum(each.calls for each in profile.functions if each.function.name == "leaf")
 
 
+def is_said(profile: Profile) -> bool:
+    return any(profile.counters[name] for name in WHAT_MEMORY_IS_FOR)
+
+
+def is_wrong(profile: Profile) -> bool:
+    """It lacks something without saying so."""
+    return not conserves(profile) or (not is_said(profile) and leaf_calls(profile) != LEAVES)
+
+
 def with_little_memory(first: int, last: int, step: int) -> tuple[list[int], int]:
-    """Limits at which a profile was wrong without saying so, and how many profiles were complete."""
+    """Limits at which a profile was wrong, and how many profiles were complete."""
     wrong = []
     complete = 0
     for memory_limit in range(first, last, step):
-        profile = recorded_within(memory_limit)
+        profile = recorded(memory_limit=memory_limit)
         if profile is not None:
-            said = any(profile.counters[name] for name in WHAT_MEMORY_IS_FOR)
-            complete += not said
-            if not conserves(profile) or (not said and leaf_calls(profile) != 2):
+            complete += not is_said(profile)
+            if is_wrong(profile):
                 wrong.append(memory_limit)
     return wrong, complete
+
+
+def with_each_request_refused() -> tuple[list[int], int, int]:
+    """Requests for memory whose refusal, of that one alone, made a profile wrong; how many made it
+    incomplete, or impossible; and the number of the last that did."""
+    wrong = []
+    refused = []
+    number = 0
+    while number - max(refused, default=0) < 300:
+        number += 1
+        profile = recorded(failing_request=number)
+        if profile is None or is_said(profile):
+            refused.append(number)
+        if profile is not None and is_wrong(profile):
+            wrong.append(number)
+    return wrong, len(refused), refused[-1]
+
+
+def growth_over_switches(millions: int) -> int:
+    """Bytes that a recording holds more after so many switches."""
+    partner = greenlet.greenlet(forever)
+    profiler = Profiler(builtins=False)
+    with profiler:
+        partner.switch()
+        before = profiler.memory_bytes
+        for _ in range(millions * 500_000):
+            partner.switch()
+        return profiler.memory_bytes - before
+
+
+def growth_of_a_recording_over_sessions(times: int) -> int:
+    """Bytes that a recording holds more after so many sessions, with greenlets that live through them."""
+    living = [greenlet.greenlet(forever) for _ in range(3)]
+    for each in living:
+        each.switch()
+    profiler = Profiler()
+
+    def cycle() -> None:
+        with profiler:
+            for each in living:
+                each.switch()
+
+    for _ in range(10):
+        cycle()
+    before = profiler.memory_bytes
+    for _ in range(times):
+        cycle()
+    return profiler.memory_bytes - before

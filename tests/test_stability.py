@@ -208,6 +208,21 @@ def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
 
 
 def test_whatever_memory_there_is_the_program_goes_on_and_what_is_lost_is_said() -> None:
-    wrong, complete = in_a_small_process("with_little_memory(0, 40_000, 61)")  # type: ignore[misc]
+    wrong, complete = in_a_small_process("with_little_memory(0, 60_000, 61)")  # type: ignore[misc]
     assert wrong == []
     assert complete > 0
+
+
+def test_any_single_request_for_memory_may_fail_and_what_is_lost_is_said() -> None:
+    wrong, refused, last = in_a_small_process("with_each_request_refused()")  # type: ignore[misc]
+    assert wrong == []
+    assert refused > 50
+    assert last > 100
+
+
+def test_ten_million_switches_leave_nothing_behind() -> None:
+    assert in_a_small_process("growth_over_switches(10)") == 0
+
+
+def test_a_hundred_thousand_sessions_leave_nothing_behind() -> None:
+    assert in_a_small_process("growth_of_a_recording_over_sessions(100_000)") == 0
