@@ -143,7 +143,7 @@ native_exec(PyObject *module)
     state->next_code_key = 1;
     if (greenlet_api_import(&state->greenlet) < 0 || learn_python_slots(state) < 0 ||
         learn_methods(state) < 0 || learn_code_slot(state) < 0 || learn_freeze_count(state) < 0 ||
-        intern_names(state) < 0) {
+        source_learn(state) < 0 || intern_names(state) < 0) {
         return -1;
     }
     if (make_type(module, &recorder_spec, &state->recorder_type_owned) < 0 ||
@@ -183,6 +183,7 @@ native_traverse(PyObject *module, visitproc visit, void *arg)
     for (int index = 0; index < GREENLET_MODULES; index++) {
         Py_VISIT(state->greenlet.modules_owned[index]);
     }
+    Py_VISIT(state->monitoring_owned);
     Py_VISIT(state->freeze_count_owned);
     Py_VISIT(state->settrace_stand_in_owned);
     Py_VISIT(state->gettrace_stand_in_owned);
@@ -200,6 +201,7 @@ native_clear(PyObject *module)
     Py_CLEAR(state->tool_ids_taken_owned);
     Py_CLEAR(state->busy_owned);
     Py_CLEAR(state->not_running_owned);
+    Py_CLEAR(state->monitoring_owned);
     Py_CLEAR(state->freeze_count_owned);
     Py_CLEAR(state->module_name_owned);
     Py_CLEAR(state->thread_name_owned);

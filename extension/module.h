@@ -15,6 +15,9 @@ struct module_state {
     PyObject *tool_ids_taken_owned;
     PyObject *busy_owned;
     PyObject *not_running_owned;
+    PyObject *monitoring_owned; /* sys.monitoring; NULL before 3.12 */
+    int event_bits[12];         /* its number for each event that we use */
+    int any_event_bit;
     PyObject *freeze_count_owned; /* gc.get_freeze_count */
     PyObject *module_name_owned;  /* "__module__" */
     PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */

@@ -211,6 +211,13 @@ source_notice_threads(struct tracer *tracer)
 }
 
 int
+source_learn(struct module_state *state)
+{
+    (void)state;
+    return 0;
+}
+
+int
 source_start(struct tracer *tracer, PyObject *greenlets)
 {
     (void)greenlets; /* their frames need no telling */

@@ -72,7 +72,7 @@ struct callback {
 
 /* Callbacks and tool id of sys.monitoring while it runs. */
 struct monitoring_source {
-    int tool_id; /* -1: none */
+    int tool_id; /* -1: none; between sessions there is one only if there was no memory to give it back */
 };
 
 struct tracer_counters {
@@ -118,6 +118,9 @@ struct tracer {
 };
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */
+
+/* What the source needs of the interpreter. -1 and an exception. */
+int source_learn(struct module_state *state);
 
 /* `greenlets`: a list of all that live, or NULL. Start: -1 and an exception; source_stop() is due all the
  * same. Stop leaves no exception. */

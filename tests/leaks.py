@@ -15,6 +15,12 @@ import greenlet
 
 from greenletprofiler import Profile, Profiler, _native
 
+with suppress(ImportError):  # a Python without its tests
+    from _testcapi import remove_mem_hooks as allow
+    from _testcapi import set_nomemory as refuse
+
+ERRORS = MemoryError, _native.NotRunning
+
 WHAT_MEMORY_IS_FOR = (
     "truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls", "unrecorded_greenlets",
 )  # fmt: skip
@@ -182,6 +188,48 @@ def with_each_request_refused() -> tuple[list[int], int, int]:
         if profile is not None and is_wrong(profile):
             wrong.append(number)
     return wrong, len(refused), refused[-1]
+
+
+def fails(step: Callable[[], object], number: int, end: int) -> bool:
+    """Whether a step fails when the interpreter gets no memory from a request on, up to another (0: for good).
+
+    Short, and asks for no memory itself: where an exception is handled far down in a function, the interpreter
+    needs memory for the place, and without it tries again for ever.
+    """
+    frame = sys._getframe()  # events of 3.10 and 3.11 need the object, which takes memory where it is not there
+    failed = False
+    refuse(number, end)
+    try:
+        step()
+    except ERRORS:
+        failed = True
+    allow()
+    del frame
+    return failed
+
+
+def without_python_memory(last: int) -> tuple[int, int]:
+    """Runs sessions in which the n-th block that the interpreter asks for is refused, and all after it or
+    that one alone, in start(), stop() and snapshot(), for each n. How many steps failed, and how many did
+    not."""
+    failed = 0
+    steps = 0
+    suspended = greenlet.greenlet(forever)
+    suspended.switch()
+    for number in range(1, last):
+        for end in (number + 1, 0):
+            recorder = _native.Recorder(builtins=True, threads=True, hidden=(), polls=(), node_budget=1000)
+            for step in (recorder.start, recorder.snapshot, recorder.stop, recorder.snapshot):
+                steps += 1
+                failed += fails(step, number, end)
+                work()
+                suspended.switch()
+            if recorder.running:
+                recorder.stop()
+            recorder.start()  # what one that had no memory left behind, the next one clears away
+            recorder.stop()
+            assert conserves(Profile.from_snapshot(recorder.snapshot()))
+    return failed, steps - failed
 
 
 def growth_over_switches(millions: int) -> int:

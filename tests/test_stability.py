@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import gc
+import importlib.util
 import subprocess
 import sys
 import weakref
@@ -218,6 +219,13 @@ def test_any_single_request_for_memory_may_fail_and_what_is_lost_is_said() -> No
     assert wrong == []
     assert refused > 50
     assert last > 100
+
+
+@pytest.mark.skipif(importlib.util.find_spec("_testcapi") is None, reason="this Python has no _testcapi")
+def test_any_object_that_the_interpreter_has_no_memory_for_is_an_error_or_none() -> None:
+    failed, succeeded = in_a_small_process("without_python_memory(120)")  # type: ignore[misc]
+    assert failed > 50
+    assert succeeded > 50
 
 
 def test_ten_million_switches_leave_nothing_behind() -> None:
