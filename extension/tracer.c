@@ -94,13 +94,16 @@ living_greenlets_owned(struct tracer *tracer)
     return greenlets_owned;
 }
 
-/* Greenlets may be among what gc.freeze() took from the collector. */
+/* Greenlets may be among what gc.freeze() took from the collector: then that is most of the program, and not
+ * only the few hundred objects that 3.12 itself puts aside when it starts. */
+#define FROZEN_AT_LEAST 2000
+
 static void
 note_frozen_objects(struct tracer *tracer)
 {
     PyObject *count_owned = PyObject_CallNoArgs(tracer->state->freeze_count_owned);
     Py_ssize_t count = count_owned != NULL ? PyLong_AsSsize_t(count_owned) : -1;
-    if (count > 0) {
+    if (count > FROZEN_AT_LEAST) {
         tracer->counters.frozen_objects = (uint64_t)count;
     }
     PyErr_Clear();

@@ -31,12 +31,12 @@ _MEANINGS: Final = {
         " Calls in the functions that they were in may be missing."
     ),
     "replaced_profile_functions": (
-        "{count:,} times the program set a profile function of its own in a thread (sys.setprofile, cProfile)."
-        " On Python 3.10 and 3.11 there is room for one: what that thread did afterwards is missing."
+        "{count:,} times the program set a profile function of its own in a thread (sys.setprofile,"
+        " cProfile). On Python 3.10 and 3.11 there is room for one: what that thread did then is missing."
     ),
     "frozen_objects": (
-        "{count:,} objects were out of the garbage collector's sight by gc.freeze() when the recording started."
-        " Calls in greenlets that were among them, and suspended, may be missing."
+        "{count:,} objects were out of the garbage collector's sight by gc.freeze() when the recording"
+        " started. Calls in greenlets that were among them, and suspended, may be missing."
     ),
     "unmet_greenlets": (
         "{count:,} greenlets were suspended in threads that did nothing meanwhile. That they waited is not in"

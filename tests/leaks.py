@@ -191,12 +191,12 @@ def with_each_request_refused() -> tuple[list[int], int, int]:
 
 
 def fails(step: Callable[[], object], number: int, end: int) -> bool:
-    """Whether a step fails when the interpreter gets no memory from a request on, up to another (0: for good).
+    """Whether a step fails when the interpreter gets no memory from one request on, up to another (0: none).
 
-    Short, and asks for no memory itself: where an exception is handled far down in a function, the interpreter
-    needs memory for the place, and without it tries again for ever.
+    Short, and asks for no memory itself: where an exception is handled far down in a function, the
+    interpreter needs memory for the place, and without it tries again for ever.
     """
-    frame = sys._getframe()  # events of 3.10 and 3.11 need the object, which takes memory where it is not there
+    frame = sys._getframe()  # events of 3.10 and 3.11 need the object, which must be there then
     failed = False
     refuse(number, end)
     try:
