@@ -7,6 +7,7 @@ import gc
 import greenlet
 import pytest
 from greenlet import getcurrent
+from leaks import in_a_small_process
 from recorded import callees, callers, calls, names, record, stats
 
 from greenletprofiler import Profiler
@@ -352,6 +353,14 @@ def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     assert after - before <= 100 * 100_000
     assert len(profile.greenlets) == 100_000
     assert profile.counters["unrecorded_greenlets"] == 101_000 + living - 100_000
+
+
+def test_a_hundred_thousand_greenlets_are_reported_within_a_second_and_leave_nothing() -> None:
+    count = 100_000
+    seconds, bytes_left, blocks_left = in_a_small_process(f"report_on_greenlets({count})")  # type: ignore[misc]
+    assert seconds < 1
+    assert bytes_left < count / 10
+    assert blocks_left < count / 100
 
 
 def test_a_recording_keeps_no_greenlet_alive() -> None:

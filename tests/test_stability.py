@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import gc
 import importlib.util
 import subprocess
@@ -10,11 +9,10 @@ import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import greenlet
 import pytest
-from leaks import conserves, leaf, work
+from leaks import conserves, in_a_small_process, leaf, work
 from recorded import record, stats
 
 from greenletprofiler import Profile, Profiler, _native
@@ -24,17 +22,6 @@ MONITORING = sys.version_info >= (3, 12)
 
 #: A reference from before a recording sees what is really there.
 real_gettrace = greenlet.gettrace
-
-
-FOLDER = str(Path(__file__).parent)
-
-
-def in_a_small_process(expression: str) -> object:
-    """What an expression of leaks.py is worth, in an interpreter that has little to search through."""
-    program = f"import sys; sys.path.insert(0, {FOLDER!r}); import leaks; print(leaks.{expression})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
-    assert done.stderr == ""
-    return ast.literal_eval(done.stdout)
 
 
 def test_a_thousand_sessions_of_one_profiler_leave_no_object_behind() -> None:
@@ -232,5 +219,6 @@ def test_ten_million_switches_leave_nothing_behind() -> None:
     assert in_a_small_process("growth_over_switches(10)") == 0
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_sessions_leave_nothing_behind() -> None:
     assert in_a_small_process("growth_of_a_recording_over_sessions(100_000)") == 0
