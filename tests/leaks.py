@@ -308,8 +308,8 @@ def held_memory() -> tuple[int, int]:
 
 
 def report_on_greenlets(count: int) -> tuple[float, int, int]:
-    """Seconds of CPU time for a snapshot and its table after so many short greenlets; and the bytes and blocks
-    of memory that are left once profiler and profile are gone: the least of a few rounds."""
+    """Seconds of CPU time for a snapshot and its table after so many short greenlets; and the bytes and
+    blocks of memory that are left once profiler and profile are gone: the least of a few rounds."""
 
     def round_of(number: int) -> float:
         profiler = Profiler(builtins=False)
