@@ -229,6 +229,17 @@ set_trace_owned(struct module_state *state, PyObject *function)
     return previous_owned;
 }
 
+void
+greenlets_drop_hook(struct traced_thread *traced)
+{
+    struct switch_hook *hook_owned = traced->hook_owned;
+    traced->hook_owned = NULL;
+    if (hook_owned != NULL) {
+        Py_CLEAR(hook_owned->tracer_owned);
+        Py_DECREF((PyObject *)hook_owned);
+    }
+}
+
 static void
 install_hook(struct tracer *tracer, struct traced_thread *traced)
 {
@@ -246,7 +257,8 @@ install_hook(struct tracer *tracer, struct traced_thread *traced)
     } else {
         hook->previous_owned = previous_owned;
     }
-    Py_XSETREF(traced->hook_owned, hook);
+    greenlets_drop_hook(traced);
+    traced->hook_owned = hook;
 }
 
 void
@@ -288,8 +300,7 @@ greenlets_disarm(struct tracer *tracer)
             if (each->tstate_id == here) {
                 uninstall_hook(each->hook_owned);
             }
-            Py_CLEAR(each->hook_owned->tracer_owned);
-            Py_CLEAR(each->hook_owned);
+            greenlets_drop_hook(each);
         }
     }
 }

@@ -271,4 +271,10 @@ source_notice_threads(struct tracer *tracer)
     (void)tracer; /* events come from all threads, new ones too */
 }
 
+void
+source_forget_thread(struct traced_thread *traced)
+{
+    (void)traced;
+}
+
 #endif

@@ -65,6 +65,15 @@ arm_this_thread(struct tracer *tracer)
     (void)threads_enter(tracer, compat_thread_state(), NULL);
 }
 
+static void
+begin_session(struct tracer *tracer)
+{
+    note_first_start(tracer);
+    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
+    threads_begin_all(tracer, tracer->session_began_ticks);
+    arm_this_thread(tracer);
+}
+
 /* Leaves the exception that made it necessary. */
 static void
 undo_start(struct tracer *tracer)
@@ -83,13 +92,13 @@ tracer_start(struct tracer *tracer)
         PyErr_SetString(tracer->state->busy_owned, "a recorder is running in this interpreter");
         return -1;
     }
-    note_first_start(tracer);
+    if (fork_watch(tracer->state) < 0) {
+        return -1;
+    }
     tracer->only_tstate_id = tracer->records_threads ? 0 : compat_thread_state_id(compat_thread_state());
     tracer->running = true;
     tracer->state->running_borrowed = tracer;
-    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
-    threads_begin_all(tracer, tracer->session_began_ticks);
-    arm_this_thread(tracer);
+    begin_session(tracer);
     if (source_start(tracer) < 0) {
         undo_start(tracer);
         return -1;
@@ -120,4 +129,16 @@ tracer_stop(struct tracer *tracer)
     source_stop(tracer);
     tracer_end_session(tracer);
     return 0;
+}
+
+/* Until the session begins nothing here runs any code but ours. */
+void
+tracer_begin_anew(struct tracer *tracer)
+{
+    threads_forget(tracer);
+    recorder_forget(&tracer->recorder);
+    tracer->counters = (struct tracer_counters){0};
+    tracer->recorded_ticks = 0;
+    tracer->started_at_ns = 0;
+    begin_session(tracer);
 }

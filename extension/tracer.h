@@ -32,7 +32,7 @@ struct sentinel {
 
 /* A thread as the interpreter knows it, beside what the core records of it. */
 struct traced_thread {
-    struct thread *thread;
+    struct thread *thread;      /* NULL: what was recorded is forgotten, and there is nothing new yet */
     struct traced_thread *next; /* in its bucket */
     uint64_t tstate_id;
     uint64_t ident;
@@ -113,7 +113,8 @@ struct tracer {
 
 int source_start(struct tracer *tracer); /* -1 and an exception; source_stop() is due all the same */
 void source_stop(struct tracer *tracer); /* leaves no exception */
-void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
+void source_notice_threads(struct tracer *tracer);       /* threads that appeared without an event */
+void source_forget_thread(struct traced_thread *traced); /* what was put aside for a thread that is gone */
 
 /* -- greenlets.c ---------------------------------------------------------------------------------- */
 
@@ -127,6 +128,9 @@ void greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_f
 
 /* Puts the calling thread's former trace function back; other threads do that at their next switch. */
 void greenlets_disarm(struct tracer *tracer);
+
+/* Lets go of a thread's hook: should greenlet still call it, it records nothing. */
+void greenlets_drop_hook(struct traced_thread *traced);
 
 extern PyType_Spec switch_hook_spec;
 extern PyType_Spec sentinel_spec;
@@ -155,6 +159,10 @@ void threads_notice_ends(struct tracer *tracer);
 /* The thread's state is being cleared. */
 void threads_end(struct tracer *tracer, uint64_t tstate_id);
 
+/* Forgets what was recorded of the threads. In a child made by fork those that are gone are no longer
+ * known once threads_notice_ends() was called. */
+void threads_forget(struct tracer *tracer);
+
 /* Has a sentinel watch over the calling thread. Without memory its end goes unnoticed. */
 void threads_watch(struct tracer *tracer, struct traced_thread *traced);
 
@@ -168,11 +176,19 @@ int tracer_stop(struct tracer *tracer);
 /* What stopping is without an event source: nothing is left that a later session could find. */
 void tracer_end_session(struct tracer *tracer);
 
+/* Forgets everything that was recorded, of earlier sessions too, and goes on recording. */
+void tracer_begin_anew(struct tracer *tracer);
+
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                   compat_frame *frame);
 struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
                                       PyObject *callable);
+
+/* -- fork.c ---------------------------------------------------------------------------------------- */
+
+/* From now on a child made by fork begins its recording anew. -1 and an exception. */
+int fork_watch(struct module_state *state);
 
 /* -- snapshot.c ----------------------------------------------------------------------------------- */
 
