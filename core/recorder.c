@@ -384,7 +384,7 @@ recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_
         return false;
     }
     thread->position = position;
-    thread_begin(thread, now_ticks);
+    thread_begin(thread);
     return true;
 }
 
