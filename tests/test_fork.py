@@ -531,3 +531,186 @@ with profiler: output = work().stdout
 print(("parent", [output, callers(profiler, "prepare")]))
 """
     assert outcomes(program) == {"parent": [b"prepared\nran\n", set()]}
+
+
+# -- multiprocessing ---------------------------------------------------------------------------------------
+
+#: A module of a program that starts processes; each process has its own.
+WORKER = """
+from greenletprofiler import Profiler
+from forks import profile_of
+profiler = Profiler(builtins={builtins})
+def leaf(): pass
+def work(times):
+    for _ in range(times): leaf()
+    calls = {{each.function.name: each.calls for each in profile_of(profiler).functions}}
+    return profiler.running, calls.get("work", 0), calls.get("leaf", 0)
+def send(connection, times): connection.send(work(times))
+"""
+
+
+def told_by_workers(program: str, builtins: bool, folder: Path) -> Any:
+    """What a program told that has WORKER as a module."""
+    (folder / "worker.py").write_text(WORKER.format(builtins=builtins))
+    source = f"import multiprocessing, sys\nsys.path[:0] = [{str(folder)!r}, {FOLDER!r}]\n" + program
+    command = [sys.executable, "-W", "ignore", "-c", source]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment())
+    assert (done.returncode, done.stderr) == (0, "")
+    return ast.literal_eval(done.stdout)
+
+
+@both_with_and_without_builtins
+@pytest.mark.parametrize("patched", [False, True], ids=["", "patched by gevent"])
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+def test_processes_that_are_forked_from_a_recording_make_their_own(
+    method: str, patched: bool, builtins: bool, tmp_path: Path
+) -> None:
+    program = f"""
+if {patched}:
+    from gevent import monkey; monkey.patch_all()
+import worker
+def run(context):
+    ours, theirs = context.Pipe()
+    process = context.Process(target=worker.send, args=(theirs, 2))
+    process.start()
+    told = ours.recv()
+    process.join()
+    return told
+with worker.profiler:
+    worker.work(5)
+    told = [run(multiprocessing.get_context({method!r})) for _ in range(2)]
+print([*told, worker.work(0)])
+"""
+    child = (True, 1, 2) if method == "fork" else (False, 0, 0)
+    assert told_by_workers(program, builtins, tmp_path) == [child, child, (False, 1, 5)]
+
+
+@both_with_and_without_builtins
+@pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+@pytest.mark.parametrize(
+    "pool", ["context.Pool(1)", "concurrent.futures.ProcessPoolExecutor(1, mp_context=context)"]
+)
+def test_processes_of_pools_go_on_recording_from_task_to_task(
+    pool: str, method: str, builtins: bool, tmp_path: Path
+) -> None:
+    program = f"""
+import concurrent.futures
+import worker
+context = multiprocessing.get_context({method!r})
+with worker.profiler:
+    worker.work(5)
+    with {pool} as pool:
+        told = list(pool.map(worker.work, [1, 2], chunksize=1))
+print([*told, worker.work(0)])
+"""
+    children = [(True, 1, 1), (True, 2, 3)] if method == "fork" else [(False, 0, 0)] * 2
+    assert told_by_workers(program, builtins, tmp_path) == [*children, (False, 1, 5)]
+
+
+# -- gevent ------------------------------------------------------------------------------------------------
+
+
+@both_with_and_without_builtins
+@pytest.mark.parametrize(
+    ("patch", "fork"),
+    [("", "gevent.fork"), ("", "gevent.os.fork_and_watch"), ("gevent.monkey.patch_all()", "os.fork")],
+    ids=["fork", "fork_and_watch", "patched os.fork"],
+)
+def test_gevents_greenlets_and_hub_go_on_in_both(patch: str, fork: str, builtins: bool) -> None:
+    program = f"""
+import gevent, gevent.monkey, gevent.os
+{patch}
+def loops(times):
+    for _ in range(times):
+        leaf()
+        gevent.sleep(0.01)
+def forks():
+    gevent.sleep(0.02)
+    child = {fork}()
+    done.append(looping.value)
+    gevent.sleep(0.01)
+    leaf()
+    gevent.spawn(loops, 3).join()
+    looping.join()
+    return child
+done = []
+with profiler:
+    looping = gevent.spawn(loops, 20)
+    forking = gevent.spawn(forks)
+    forking.join()
+profile = profile_of(profiler)
+[calls] = [edge.calls for edge in profile.edges if (edge.caller.name, edge.callee.name) == ("loops", "leaf")]
+[loops] = [stats.calls for stats in profile.functions if stats.function.name == "loops"]
+found = [loops, calls == 23, 3 < calls < 23, callers(profiler, "loops"), callers(profiler, "leaf"), done]
+if forking.value == 0:
+    print(("child", found), flush=True)
+    os._exit(0)
+os.waitpid(forking.value, 0) if {fork!r} == "gevent.fork" else gevent.os.waitpid(forking.value, 0)
+print(("parent", found))
+"""
+    told = outcomes(program, builtins)
+    assert told["child"] == [1, False, True, set(), {"loops", "forks"}, [None]]
+    assert told["parent"] == [2, True, False, set(), {"loops", "forks"}, [None]]
+
+
+# -- the drop-in -------------------------------------------------------------------------------------------
+
+DROP_IN = """
+import GreenletProfiler
+def work(times):
+    for _ in range(times): leaf()
+def calls():
+    stats = {row.name: row.ncall for row in GreenletProfiler.get_func_stats()}
+    return [stats.get("work", 0), stats.get("leaf", 0)]
+"""
+
+
+@both_with_and_without_builtins
+def test_the_drop_in_counts_in_a_child_from_zero_what_it_retired_included(builtins: bool) -> None:
+    program = """
+GreenletProfiler.start(builtins=not BUILTINS)
+work(10)
+GreenletProfiler.stop()
+GreenletProfiler.start(builtins=BUILTINS)
+work(5)
+child = os.fork()
+work(2)
+GreenletProfiler.stop()
+tell(child, [calls(), GreenletProfiler.is_running(), len(GreenletProfiler.get_thread_stats())])
+"""
+    assert outcomes(DROP_IN + program, builtins) == {
+        "child": [[1, 2], False, 1], "parent": [[3, 17], False, 1]
+    }  # fmt: skip
+
+
+@both_with_and_without_builtins
+def test_the_drop_in_keeps_in_a_child_what_was_counted_if_it_was_stopped(builtins: bool) -> None:
+    program = """
+GreenletProfiler.start(builtins=not BUILTINS)
+work(10)
+GreenletProfiler.stop()
+GreenletProfiler.start(builtins=BUILTINS)
+work(5)
+GreenletProfiler.stop()
+child = os.fork()
+work(2)
+tell(child, calls())
+"""
+    assert outcomes(DROP_IN + program, builtins) == {"child": [2, 15], "parent": [2, 15]}
+
+
+def test_the_drop_in_can_be_cleared_and_started_in_a_child() -> None:
+    program = """
+GreenletProfiler.start()
+work(5)
+child = os.fork()
+work(1)
+GreenletProfiler.clear_stats()
+work(2)
+GreenletProfiler.stop()
+GreenletProfiler.start()
+work(3)
+GreenletProfiler.stop()
+tell(child, calls())
+"""
+    assert outcomes(DROP_IN + program) == {"child": [2, 5], "parent": [2, 5]}
