@@ -42,12 +42,22 @@ free_positions(struct recorder *recorder, struct thread *thread)
     while (thread->positions != NULL) {
         struct position *position = thread->positions;
         thread->positions = position->next;
+        recorder_unname_greenlet(recorder, position);
         position_free(&recorder->memory, position);
     }
 }
 
+static void
+free_greenlet_records(struct recorder *recorder)
+{
+    memory_free(&recorder->memory, recorder->ended_greenlets,
+                recorder->ended_greenlet_capacity * sizeof *recorder->ended_greenlets);
+    recorder->ended_greenlets = NULL;
+    recorder->ended_greenlet_count = recorder->ended_greenlet_capacity = 0;
+}
+
 void
-recorder_dispose(struct recorder *recorder)
+recorder_forget(struct recorder *recorder)
 {
     while (recorder->threads != NULL) {
         struct thread *thread = recorder->threads;
@@ -55,10 +65,19 @@ recorder_dispose(struct recorder *recorder)
         free_positions(recorder, thread);
         free_thread(recorder, thread);
     }
+    free_greenlet_records(recorder);
+    recorder->counters = (struct recorder_counters){0};
+    recorder->ended = NULL;
+    recorder->ended_thread_count = 0;
+    recorder->node_count = 0;
+    recorder->next_thread_id = recorder->next_greenlet_id = 1;
+}
+
+void
+recorder_dispose(struct recorder *recorder)
+{
+    recorder_forget(recorder);
     position_map_dispose(&recorder->greenlets, &recorder->memory);
-    memory_free(&recorder->memory, recorder->ended_greenlets,
-                recorder->ended_greenlet_capacity * sizeof *recorder->ended_greenlets);
-    recorder->ended_greenlets = NULL;
 }
 
 /* -- nodes --------------------------------------------------------------------------------------- */
@@ -449,7 +468,7 @@ recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_
         recorder_continue_record(recorder, position, thread->unnamed_record);
     }
     thread->position = position;
-    thread_begin(thread, now_ticks);
+    thread_begin(thread);
     return true;
 }
 

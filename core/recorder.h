@@ -82,6 +82,9 @@ bool recorder_init(struct recorder *recorder, const struct memory *memory, const
                    const struct recorder_limits *limits);
 void recorder_dispose(struct recorder *recorder);
 
+/* Forgets everything that was recorded: no thread is left, and ids begin anew. Cannot fail. */
+void recorder_forget(struct recorder *recorder);
+
 /* The functions that stand for what is none; they outlive the recorder's use. */
 void recorder_set_marks(struct recorder *recorder, const struct function *truncated,
                         const struct function *ended_threads);

@@ -67,8 +67,9 @@ struct thread {
 #define THREAD_LONG_NS INT64_C(10000)
 #define THREAD_CPU_PERIOD_NS INT64_C(1000000)
 
-/* Starts the account: no position yet. */
-void thread_begin(struct thread *thread, uint64_t now_ticks);
+/* Starts the account at this moment, not at one that was read before: whatever came between, all clocks must
+ * agree on when it was. */
+void thread_begin(struct thread *thread);
 
 /* Ends it: nothing more is charged until thread_begin(). */
 void thread_finish(struct thread *thread);

@@ -40,6 +40,7 @@ struct module_state {
     const PyMethodDef *start_thread_alias;  /* _thread.start_new */
 
     struct tracer *running_borrowed; /* the one that records now, or NULL */
+    bool watches_forks;              /* fork_watch() has been called */
 };
 
 struct module_state *module_state_of_type(PyTypeObject *type);

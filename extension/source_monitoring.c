@@ -284,4 +284,10 @@ source_notice_replacement(struct tracer *tracer)
     (void)tracer; /* each tool has callbacks of its own */
 }
 
+void
+source_forget_thread(struct traced_thread *traced)
+{
+    (void)traced;
+}
+
 #endif

@@ -210,6 +210,12 @@ source_notice_threads(struct tracer *tracer)
     }
 }
 
+void
+source_forget_thread(struct traced_thread *traced)
+{
+    Py_CLEAR(traced->replaced_object_owned);
+}
+
 int
 source_learn(struct module_state *state)
 {

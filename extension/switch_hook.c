@@ -23,6 +23,17 @@ set_trace_owned(struct module_state *state, PyObject *function)
 }
 
 void
+switch_hook_drop(struct traced_thread *traced)
+{
+    struct switch_hook *hook_owned = traced->hook_owned;
+    traced->hook_owned = NULL;
+    if (hook_owned != NULL) {
+        Py_CLEAR(hook_owned->tracer_owned);
+        Py_DECREF((PyObject *)hook_owned);
+    }
+}
+
+void
 switch_hook_install(struct tracer *tracer, struct traced_thread *traced)
 {
     struct switch_hook *hook = switch_hook_new(tracer);
@@ -39,7 +50,8 @@ switch_hook_install(struct tracer *tracer, struct traced_thread *traced)
     } else {
         hook->previous_owned = previous_owned;
     }
-    Py_XSETREF(traced->hook_owned, hook);
+    switch_hook_drop(traced);
+    traced->hook_owned = hook;
 }
 
 bool

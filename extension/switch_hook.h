@@ -17,6 +17,9 @@
 /* Has greenlet tell of the calling thread's switches. Without memory it does not. */
 void switch_hook_install(struct tracer *tracer, struct traced_thread *traced);
 
+/* Lets go of a thread's hook: should anyone still call it, it records nothing. */
+void switch_hook_drop(struct traced_thread *traced);
+
 /* Whether the calling thread's hook is not greenlet's to call, but another trace function's. */
 bool switch_hook_is_called_by_another(const struct tracer *tracer);
 

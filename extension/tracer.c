@@ -110,19 +110,20 @@ note_frozen_objects(struct tracer *tracer)
     Py_XDECREF(count_owned);
 }
 
-static int
-begin_session(struct tracer *tracer)
+/* Takes over what runs and what is suspended. The living greenlets, or NULL. */
+static PyObject *
+begin_session_owned(struct tracer *tracer)
 {
+    note_first_start(tracer);
     note_frozen_objects(tracer);
     struct sightings before = tracer->sightings;
     tracer->sightings = (struct sightings){0};
+    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
     threads_begin_all(tracer, tracer->session_began_ticks);
     arm_this_thread(tracer);
     PyObject *greenlets_owned = living_greenlets_owned(tracer);
     mid_flight_begin(tracer, greenlets_owned, &before);
-    int failed = source_start(tracer, greenlets_owned);
-    Py_XDECREF(greenlets_owned);
-    return failed;
+    return greenlets_owned;
 }
 
 int
@@ -132,14 +133,17 @@ tracer_start(struct tracer *tracer)
         PyErr_SetString(tracer->state->busy_owned, "a recorder is running in this interpreter");
         return -1;
     }
-    note_first_start(tracer);
+    if (fork_watch(tracer->state) < 0) {
+        return -1;
+    }
     tracer->only_tstate_id = tracer->records_threads ? 0 : compat_thread_state_id(compat_thread_state());
     tracer->running = true;
     tracer->state->running_borrowed = tracer;
     stand_in_place(tracer->state);
-    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
     int collects = hold_collector();
-    int failed = begin_session(tracer);
+    PyObject *greenlets_owned = begin_session_owned(tracer);
+    int failed = source_start(tracer, greenlets_owned);
+    Py_XDECREF(greenlets_owned);
     if (failed < 0) {
         tracer_end_session(tracer);
     }
@@ -186,4 +190,18 @@ tracer_stop(struct tracer *tracer)
     }
     tracer_end_session(tracer);
     return 0;
+}
+
+void
+tracer_begin_anew(struct tracer *tracer)
+{
+    int collects = hold_collector();
+    sightings_clear(&tracer->sightings, &tracer->recorder.memory); /* their records are forgotten */
+    threads_forget(tracer);
+    recorder_forget(&tracer->recorder);
+    tracer->counters = (struct tracer_counters){0};
+    tracer->recorded_ticks = 0;
+    tracer->started_at_ns = 0;
+    Py_XDECREF(begin_session_owned(tracer));
+    release_collector(collects);
 }

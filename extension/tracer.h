@@ -33,7 +33,7 @@ struct sentinel {
 
 /* A thread as the interpreter knows it, beside what the core records of it. */
 struct traced_thread {
-    struct thread *thread;
+    struct thread *thread;      /* NULL: what was recorded is forgotten, and there is nothing new yet */
     struct traced_thread *next; /* in its bucket */
     uint64_t tstate_id;
     uint64_t ident;
@@ -126,7 +126,8 @@ int source_learn(struct module_state *state);
  * same. Stop leaves no exception. */
 int source_start(struct tracer *tracer, PyObject *greenlets);
 void source_stop(struct tracer *tracer, PyObject *greenlets);
-void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
+void source_notice_threads(struct tracer *tracer);       /* threads that appeared without an event */
+void source_forget_thread(struct traced_thread *traced); /* what was put aside for a thread that is gone */
 
 /* 3.10, 3.11: counts the threads in which the program has set a profile function of its own. */
 void source_notice_replacement(struct tracer *tracer);
@@ -168,6 +169,10 @@ void threads_notice_ends(struct tracer *tracer);
 /* The thread's state is being cleared. */
 void threads_end(struct tracer *tracer, uint64_t tstate_id);
 
+/* Forgets what was recorded of the threads. In a child made by fork those that are gone are no longer
+ * known once threads_notice_ends() was called. */
+void threads_forget(struct tracer *tracer);
+
 /* Has a sentinel watch over the calling thread. Without memory its end goes unnoticed. */
 void threads_watch(struct tracer *tracer, struct traced_thread *traced);
 
@@ -182,11 +187,19 @@ int tracer_stop(struct tracer *tracer);
  * set, and sets none. */
 void tracer_end_session(struct tracer *tracer);
 
+/* Forgets everything that was recorded, of earlier sessions too, and goes on recording. */
+void tracer_begin_anew(struct tracer *tracer);
+
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                   compat_frame *frame);
 struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
                                       PyObject *callable);
+
+/* -- fork.c ---------------------------------------------------------------------------------------- */
+
+/* From now on a child made by fork begins its recording anew. -1 and an exception. */
+int fork_watch(struct module_state *state);
 
 /* -- snapshot.c ----------------------------------------------------------------------------------- */
 
