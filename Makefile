@@ -18,7 +18,7 @@ LINT_VENV = .venvs/lint
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz core-test sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -115,6 +115,14 @@ build/core-tests: $(CORE_TEST_SOURCES) $(CORE_TEST_HEADERS)
 	fi; \
 	echo "$(CC) $$sanitizers core/*.c core/tests/*.c -o $@"; \
 	$(CC) -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra $$sanitizers -Icore -Icore/tests $(CORE_TEST_SOURCES) -pthread -lm -o $@
+
+core-valgrind: build/core-tests-plain ## run the C core's unit tests under valgrind: no byte lost, none read unset
+	valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=1 \
+	    ./build/core-tests-plain
+
+build/core-tests-plain: $(CORE_TEST_SOURCES) $(CORE_TEST_HEADERS)
+	@mkdir -p build
+	$(CC) -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Icore -Icore/tests $(CORE_TEST_SOURCES) -pthread -lm -o $@
 
 # -- checks for developers -------------------------------------------------------------------------------
 
