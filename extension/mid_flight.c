@@ -212,11 +212,26 @@ count_if_suspended(void *context, PyObject *greenlet_owned, size_t record)
     Py_XDECREF(greenlet_owned);
 }
 
+/* Greenlets whose thread is over are among the sighted ones too; without a thread that could have the others
+ * they are all there is. */
+static bool
+has_unarmed_thread(const struct tracer *tracer)
+{
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
+            if (!each->armed && each->thread != NULL && each->thread->position != NULL) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 size_t
 mid_flight_unmet(const struct tracer *tracer)
 {
     struct census census = {&tracer->state->greenlet, 0};
-    if (tracer->running && tracer->records_threads) {
+    if (tracer->running && tracer->records_threads && has_unarmed_thread(tracer)) {
         sightings_each(&tracer->sightings, count_if_suspended, &census);
     }
     return census.suspended;

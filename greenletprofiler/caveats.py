@@ -39,8 +39,8 @@ _MEANINGS: Final = {
         " started. Calls in greenlets that were among them, and suspended, may be missing."
     ),
     "unmet_greenlets": (
-        "{count:,} greenlets were suspended in threads that did nothing meanwhile. That they waited is not in"
-        " the numbers."
+        "{count:,} suspended greenlets belong to threads that did nothing meanwhile, or that are over. That"
+        " they waited is not in the numbers."
     ),
     "unplaced_greenlets": (
         "{count:,} greenlets found no memory for their calls. What they did is in [truncated]."

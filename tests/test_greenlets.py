@@ -352,7 +352,7 @@ def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     assert stats(profile, "leaf").calls == 101_000
     assert after - before <= 100 * 100_000
     assert len(profile.greenlets) == 100_000
-    assert profile.counters["unrecorded_greenlets"] == 101_000 + living - 100_000
+    assert 1000 < profile.counters["unrecorded_greenlets"] <= 1000 + living
 
 
 def test_a_hundred_thousand_greenlets_are_reported_within_a_second_and_leave_nothing() -> None:

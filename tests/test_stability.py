@@ -176,6 +176,7 @@ threading.Thread(target=event.wait, daemon=True).start()
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("no_collections")
 def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
     functions = []
     for number in range(100):
