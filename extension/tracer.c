@@ -98,9 +98,13 @@ living_greenlets_owned(struct tracer *tracer)
  * only the few hundred objects that 3.12 itself puts aside when it starts. */
 #define FROZEN_AT_LEAST 2000
 
+/* Counting takes as long as there are objects: once is enough. */
 static void
 note_frozen_objects(struct tracer *tracer)
 {
+    if (tracer->started_at_ns != 0) {
+        return;
+    }
     PyObject *count_owned = PyObject_CallNoArgs(tracer->state->freeze_count_owned);
     Py_ssize_t count = count_owned != NULL ? PyLong_AsSsize_t(count_owned) : -1;
     if (count > FROZEN_AT_LEAST) {
@@ -114,8 +118,8 @@ note_frozen_objects(struct tracer *tracer)
 static PyObject *
 begin_session_owned(struct tracer *tracer)
 {
-    note_first_start(tracer);
     note_frozen_objects(tracer);
+    note_first_start(tracer);
     struct sightings before = tracer->sightings;
     tracer->sightings = (struct sightings){0};
     tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
