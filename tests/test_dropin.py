@@ -70,6 +70,17 @@ def children_of(item: YFuncStat) -> set[str]:
     return {child.name for child in item.children}
 
 
+def total(stats: YFuncStats) -> float:
+    """All seconds of CPU time that were recorded."""
+    return sum(item.tsub for item in stats)
+
+
+def assert_uses(item: YFuncStat, seconds: float, excess: float) -> None:
+    """What it was to use, and of what the whole program used beyond that, anything: a machine that others use
+    may put that anywhere."""
+    assert 0.9 * seconds <= item.ttot <= 1.1 * seconds + excess
+
+
 # The expectations of 0.1's own tests: its greenlets switch in the middle of everything.
 
 
@@ -99,7 +110,7 @@ def test_three_levels_of_calls_with_switches_between() -> None:
         assert g.dead
 
     stats = recorded(program, builtins=True)
-    unit = named(stats, "spin").ttot / 18
+    excess = total(stats) - 0.018
     assert named(stats, "spin").ncall == 5
     assert children_of(named(stats, "spin")) == {THREAD_TIME} | ({"range"} if sees_types else set())
     for name, calls, children, units in (
@@ -110,9 +121,9 @@ def test_three_levels_of_calls_with_switches_between() -> None:
         item = named(stats, name)
         assert item.ncall == calls
         assert children_of(item) == children
-        assert item.ttot == pytest.approx(units * unit, rel=0.3)
+        assert_uses(item, units / 1000, excess)
         assert item.tavg == item.ttot
-        assert item.tsub < unit
+        assert item.tsub < 0.001 + excess
 
 
 def test_recursion_with_switches_between() -> None:
@@ -143,14 +154,14 @@ def test_recursion_with_switches_between() -> None:
                     running.remove(g)
 
     stats = recorded(program, builtins=True)
-    unit = named(stats, "spin").ttot / 12
+    excess = total(stats) - 0.012
     assert named(stats, "spin").ncall == 12
     for name, calls in (("r", 10), ("s", 2)):
         item = named(stats, name)
         assert (item.ncall, item.nactualcall) == (calls, 1)
         assert item.is_recursive()
         assert children_of(item) == {"spin", name, SWITCH}
-        assert item.ttot == pytest.approx(calls * unit, rel=0.3)
+        assert_uses(item, calls / 1000, excess)
         assert item.tavg == pytest.approx(item.ttot / calls)
         assert named(item.children, name).ncall == calls - 1
 
@@ -454,7 +465,8 @@ def test_threads_are_told_by_class_name_and_time(capsys: pytest.CaptureFixture[s
     threads = GreenletProfiler.get_thread_stats()
     assert {thread.name for thread in threads} == {"_MainThread", "Worker"}
     worker, main = named(threads, "Worker"), named(threads, "_MainThread")
-    assert worker.ttot == pytest.approx(named(stats, "spin").ttot, rel=0.5)
+    assert 0.018 <= named(stats, "spin").ttot <= worker.ttot
+    assert worker.ttot + main.ttot == pytest.approx(total(stats), rel=0.05, abs=0.001)
     assert main.tid == threading.get_ident()
     assert main.sched_count >= 1
     assert (named(stats, "spin").ctx_id, named(stats, "program").ctx_id) == (worker.id, main.id)
@@ -485,7 +497,8 @@ def test_greenlets_are_told_by_class_name_time_and_switches() -> None:
     greenlets = GreenletProfiler.get_greenlet_stats()
     workers = [item for item in greenlets if item.name == "Worker"]
     assert [worker.sched_count for worker in workers] == [2, 2, 2]
-    assert sum(worker.ttot for worker in workers) == pytest.approx(named(stats, "work").ttot, rel=0.3)
+    assert all(worker.ttot >= 0.018 for worker in workers)
+    assert sum(worker.ttot for worker in workers) == pytest.approx(named(stats, "work").ttot, rel=0.05)
     assert len({item.id for item in greenlets}) == len(greenlets) == 4
     out = io.StringIO()
     greenlets.print_all(out)
