@@ -96,6 +96,7 @@ class GeneratorObject:
     running: bool = False
     steps: Steps | None = None
     protected: int = 0  # try blocks and handlers around the place where it is suspended
+    handling: int = 0  # of these, handlers: their exceptions and its frame hold each other
     inner: GeneratorObject | None = None
 
 
@@ -166,8 +167,7 @@ class Recording:
         self.only = None if self.all_threads else here
         self.session = {}
         self.armed = set()
-        for greenlet, seen in self.known.items():
-            seen.alive &= not greenlet.dead
+        self.miss_the_dead()
         for thread in threads:
             if self.records(thread):
                 in_subclass = thread.current.class_name != "greenlet"
@@ -180,7 +180,13 @@ class Recording:
 
     def stop(self, here: Thread) -> None:
         self.look_for_dying(here)
+        self.miss_the_dead()
         self.running = False
+
+    def miss_the_dead(self) -> None:
+        """All that live are looked for when a session begins and ends, in threads that are not recorded too."""
+        for greenlet, seen in self.known.items():
+            seen.alive &= not greenlet.dead
 
     def look_for_dying(self, here: Thread) -> None:
         found: Greenlet | None = here.current
@@ -306,13 +312,21 @@ class ToThread:
 
 @dataclass
 class Context:
-    """Where a statement stands: in which generator, and within how many protected regions of it."""
+    """Where a statement stands: in which generator, within how many protected regions of it, and how many of
+    them handle an exception."""
 
     generator: GeneratorObject | None = None
     protected: int = 0
+    handling: int = 0
 
-    def inside(self) -> Context:
-        return Context(self.generator, self.protected + 1)
+    def inside(self, handling: bool = False) -> Context:
+        return Context(self.generator, self.protected + 1, self.handling + handling)
+
+    def suspend(self) -> None:
+        """The generator is left here for now."""
+        assert self.generator is not None
+        self.generator.protected = self.protected
+        self.generator.handling = self.handling
 
 
 class Machine:
@@ -471,10 +485,12 @@ class Machine:
                 pass  # nobody could catch it there
             generator.references -= 1
             if generator.references == 0:
-                # It may have yielded again; then what it holds goes without its having a say.
+                # It may have yielded again; then what it holds goes without its having a say, unless it
+                # handles an exception, of whose traceback its frame is a part: that waits for the collector.
                 generator.finished = True
                 inner, generator.inner = generator.inner, None
-                yield from self.drop_generator(inner)
+                if not generator.handling:
+                    yield from self.drop_generator(inner)
 
     # -- calls ------------------------------------------------------------------------------------------
 
@@ -655,13 +671,13 @@ class Machine:
         except Raised as raised:
             if not it.everything and raised.kind != ERROR:
                 raise
-        return (yield from self.body(it.handler, context.inside()))
+        return (yield from self.body(it.handler, context.inside(handling=True)))
 
     def do_finally(self, it: p.Finally, context: Context) -> Steps:
         try:
             returns = yield from self.body(it.body, context.inside())
         except Raised:
-            if (yield from self.body(it.final, context.inside())):
+            if (yield from self.body(it.final, context.inside(handling=True))):
                 return True
             raise
         return (yield from self.body(it.final, context)) or returns
@@ -754,8 +770,7 @@ class Machine:
         yield from self.drop_generator(before)
 
     def do_yield(self, _it: p.Yield, context: Context) -> Steps:
-        assert context.generator is not None
-        context.generator.protected = context.protected
+        context.suspend()
         yield YIELDED
 
     def do_yieldfrom(self, it: p.YieldFrom, context: Context) -> Steps:
@@ -765,6 +780,7 @@ class Machine:
         try:
             while not inner.finished and (yield from self.resume(inner)):
                 generator.inner = inner
+                context.suspend()
                 yield YIELDED
                 generator.inner = None
         except Raised:
