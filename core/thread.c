@@ -30,16 +30,17 @@ begin_slice(struct thread *thread, uint64_t now_ticks)
 }
 
 void
-thread_begin(struct thread *thread, uint64_t now_ticks)
+thread_begin(struct thread *thread)
 {
     int64_t cpu_ns = 0;
+    bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
+    int64_t monotonic_ns = thread->clock->readings->monotonic_ns();
+    uint64_t now_ticks = clock_ticks(thread->clock);
     thread->last_ticks = thread->began_ticks = now_ticks;
     thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
     thread->cpu_debt_ticks = 0;
-    if (!thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns)) {
-        thread->cpu_unknown++;
-    }
-    remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
+    thread->cpu_unknown += !known;
+    remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     read_again_in_a_while(thread, now_ticks);
     begin_slice(thread, now_ticks);
 }

@@ -267,7 +267,27 @@ a_slice_can_be_moved_to_the_node_that_it_belongs_to(void)
     recorder_dispose(&recorder);
 }
 
+static void
+an_account_begins_when_its_clocks_are_read_however_late_that_is(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    uint64_t early_ticks = now();
+    sleep_for(50 * MS);
+    struct thread *thread =
+        recorder_add_thread(&recorder, &thread_root, CLOCK_THREAD_CPUTIME_ID, true, early_ticks);
+    run_for(20 * MS);
+    recorder_settle(&recorder, now());
+    CHECK(thread->dropped_intervals == 0);
+    CHECK(thread_recorded_ticks(thread) == 20 * MS);
+    CHECK(charged_ticks(thread) == 20 * MS && thread->off_cpu_ticks == 0);
+    CHECK(thread->position->running_ticks == 20 * MS);
+    recorder_dispose(&recorder);
+}
+
 const struct test thread_tests[] = {
+    {"an account begins when its clocks are read, however late that is",
+     an_account_begins_when_its_clocks_are_read_however_late_that_is},
     {"a slice can be moved to the node that it belongs to",
      a_slice_can_be_moved_to_the_node_that_it_belongs_to},
     {"a thread that began with another's CPU clock is put right",
