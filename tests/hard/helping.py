@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import _thread
+import os
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterable
 
 import gevent
+from gevent.hub import Hub
 from greenlet import greenlet
 
 
@@ -58,3 +62,17 @@ def in_a_hub(work: Callable[[], object]) -> None:
         work()
     finally:
         gevent.get_hub().destroy()
+
+
+def joined(work: Callable[[], object]) -> None:
+    """Calls it in a thread, and waits for the thread's end."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def wait_until_it_polls(thread: threading.Thread) -> None:
+    """Returns when only its gevent hub, which has begun its loop, is left to run: that waits for no GIL."""
+    assert thread.ident is not None
+    while sys._current_frames()[thread.ident].f_code is not Hub.run.__code__:
+        os.sched_yield()
