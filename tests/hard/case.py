@@ -43,8 +43,8 @@ TOLERANCE_SHARE: Final = 0.05
 
 @dataclass(frozen=True)
 class Truth:
-    """calls: calls and resumes of all own functions that have any. outermost: those at which the function was
-    not open already, where that is not all of them. edges: with built-ins and without. milliseconds: inclusive
+    """calls: calls and resumes of all own functions that have any. outermost: those at which the function
+    was not open already, where that is not all of them. edges: with built-ins and without. milliseconds: inclusive
     CPU time."""
 
     calls: Mapping[str, int]

@@ -350,7 +350,7 @@ def in_itertools_over_a_generator(recording: Recording) -> None:
             leaf()
 
     def bar() -> None:
-        for _ in zip(itertools.islice(numbers(), None), "abcd"):
+        for _ in zip(itertools.islice(numbers(), None), "abcd", strict=False):
             leaf()
 
     def leaf() -> None:

@@ -9,10 +9,10 @@ from typing import Final
 import pytest
 from views import SESSIONS, CProfileSession
 
-from hard import cases_in_mid_flight, cases_switching_in_c
+from hard import cases_in_mid_flight, cases_switching_in_c, cases_unfinished
 from hard.case import Case, Outcome
 
-MODULES: Final[tuple[ModuleType, ...]] = (cases_switching_in_c, cases_in_mid_flight)
+MODULES: Final[tuple[ModuleType, ...]] = (cases_switching_in_c, cases_in_mid_flight, cases_unfinished)
 CASES: Final = [each for module in MODULES for each in vars(module).values() if isinstance(each, Case)]
 
 #: A machine that others use may disturb the times of one run; a profiler that is wrong is so in each.
