@@ -1,0 +1,78 @@
+"""What the programs of cases do over and over. None of it is a case's own function."""
+
+from __future__ import annotations
+
+import _thread
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+import gevent
+from gevent.hub import Hub
+from greenlet import greenlet
+
+
+def spin(milliseconds: float) -> None:
+    """Uses that much CPU time."""
+    end = time.thread_time() + milliseconds / 1000
+    while time.thread_time() < end:
+        pass
+
+
+def take_turns(greenlets: Iterable[greenlet], turns: int = 1) -> None:
+    """Switches to each of them in turn, again and again."""
+    kept = list(greenlets)
+    for _ in range(turns):
+        for each in kept:
+            each.switch()
+
+
+def answer(greenlets: Iterable[greenlet], value: object) -> None:
+    """Switches to each of them once, with what their switch() then returns."""
+    for each in greenlets:
+        each.switch(value)
+
+
+def at_address(address: int, run: Callable[..., object]) -> greenlet:
+    """A new greenlet where a dead one was."""
+    elsewhere = []
+    for _ in range(10_000):
+        new = greenlet(run)
+        if id(new) == address:
+            return new
+        elsewhere.append(new)
+    raise AssertionError("no new greenlet is at that address")
+
+
+class Gate:
+    """Closed until open() is called; of C alone, so no Python function of its own is ever in a stack."""
+
+    def __init__(self) -> None:
+        lock = _thread.allocate_lock()
+        lock.acquire()
+        self.open = lock.release
+        self.wait = lock.acquire
+
+
+def in_a_hub(work: Callable[[], object]) -> None:
+    """Calls it in a thread that has a gevent hub, and leaves no hub behind."""
+    try:
+        work()
+    finally:
+        gevent.get_hub().destroy()
+
+
+def joined(work: Callable[[], object]) -> None:
+    """Calls it in a thread, and waits for the thread's end."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def wait_until_it_polls(thread: threading.Thread) -> None:
+    """Returns when only its gevent hub, which has begun its loop, is left to run: that waits for no GIL."""
+    assert thread.ident is not None
+    while sys._current_frames()[thread.ident].f_code is not Hub.run.__code__:
+        os.sched_yield()

@@ -1,0 +1,47 @@
+"""Hard cases: each by the API and by the drop-in, with built-ins and without, is true to the last call; and
+cProfile is not, so the cases tell right from wrong."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Final
+
+import pytest
+from views import SESSIONS, CProfileSession
+
+from hard import cases_in_mid_flight, cases_switching_in_c, cases_unfinished
+from hard.case import Case, Outcome
+
+MODULES: Final[tuple[ModuleType, ...]] = (cases_switching_in_c, cases_in_mid_flight, cases_unfinished)
+CASES: Final = [each for module in MODULES for each in vars(module).values() if isinstance(each, Case)]
+
+#: A machine that others use may disturb the times of one run; a profiler that is wrong is so in each.
+ATTEMPTS: Final = 6
+
+BUILTINS = pytest.mark.parametrize("builtins", [True, False], ids=["builtins", "python"])
+
+pytestmark = pytest.mark.usefixtures("no_collections")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("interface", SESSIONS)
+@BUILTINS
+def test_a_profile_is_true(case: Case, interface: str, builtins: bool) -> None:
+    for _ in range(ATTEMPTS):
+        outcome = run(case, interface, builtins)
+        assert outcome.wrong_counts == []
+        if not outcome.wrong_costs:
+            break
+    assert outcome.wrong_costs == []
+
+
+def run(case: Case, interface: str, builtins: bool) -> Outcome:
+    return case.run(SESSIONS[interface](builtins), builtins)
+
+
+@pytest.mark.parametrize(
+    "case", [each for each in CASES if each.greenlets_switch], ids=lambda case: case.name
+)
+@BUILTINS
+def test_a_profile_of_cprofile_is_not_true_where_greenlets_switch(case: Case, builtins: bool) -> None:
+    assert case.run(CProfileSession(builtins), builtins).wrong_counts
