@@ -128,12 +128,13 @@ def by_cprofile(program: Program, builtins: bool = True) -> Seen:
 VIEWS: dict[str, Callable[[Program, bool], Seen]] = {"api": by_the_api, "drop-in": by_the_drop_in}
 
 _BUILTIN = re.compile(r"<built-in method (?:.*\.)?(\w+)>")
+_CALLABLE = re.compile(r"<(?:[\w.]+\.)?(\w+) object>")
 _METHOD = re.compile(r"<(?:method|slot wrapper) '(\w+)' of '(.*)' objects>")
 
 
 def _plain(name: str) -> str:
     """cProfile's name of a built-in as recorded.name_of gives it."""
-    if found := _BUILTIN.fullmatch(name):
+    if found := _BUILTIN.fullmatch(name) or _CALLABLE.fullmatch(name):
         return found[1]
     if found := _METHOD.fullmatch(name):
         return f"{found[2]}.{found[1]}"
