@@ -18,7 +18,7 @@ LINT_VENV = .venvs/lint
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-all fuzz core-test sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -85,6 +85,9 @@ test: core-test test-python ## run the whole test suite: the C core and the Pyth
 test-python: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
 
+test-long: install ## run the Python suite with what takes long: 100,000 sessions, 100,000 threads, 5,000 random programs
+	ORACLE_PROGRAMS=ci $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m "long or not long"
+
 test-all: core-test ## run the suite on every CPython from 3.10 up that is found here
 	@$(PYTHON) tools/find_pythons.py > build/pythons
 	@failed=; while read -r version python; do \
@@ -112,6 +115,14 @@ build/core-tests: $(CORE_TEST_SOURCES) $(CORE_TEST_HEADERS)
 	fi; \
 	echo "$(CC) $$sanitizers core/*.c core/tests/*.c -o $@"; \
 	$(CC) -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra $$sanitizers -Icore -Icore/tests $(CORE_TEST_SOURCES) -pthread -lm -o $@
+
+core-valgrind: build/core-tests-plain ## run the C core's unit tests under valgrind: no byte lost, none read unset
+	valgrind --quiet --leak-check=full --show-leak-kinds=all --errors-for-leak-kinds=all --error-exitcode=1 \
+	    ./build/core-tests-plain
+
+build/core-tests-plain: $(CORE_TEST_SOURCES) $(CORE_TEST_HEADERS)
+	@mkdir -p build
+	$(CC) -std=c11 -D_GNU_SOURCE -g -O1 -Wall -Wextra -Icore -Icore/tests $(CORE_TEST_SOURCES) -pthread -lm -o $@
 
 # -- checks for developers -------------------------------------------------------------------------------
 

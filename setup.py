@@ -14,8 +14,16 @@ from pathlib import Path
 
 from setuptools import Extension, setup
 
-# _GNU_SOURCE: -std=c11 alone hides the clocks and threads of POSIX.
-STANDARD_FLAGS = ["-std=c11", "-D_GNU_SOURCE", "-O2", "-fvisibility=hidden", "-fno-strict-aliasing"]
+# _GNU_SOURCE: -std=c11 alone hides the clocks and threads of POSIX. A function that is not declared would be
+# taken for one that returns an int: never only a warning.
+STANDARD_FLAGS = [
+    "-std=c11",
+    "-D_GNU_SOURCE",
+    "-O2",
+    "-fvisibility=hidden",
+    "-fno-strict-aliasing",
+    "-Werror=implicit",
+]
 WARNING_FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
 SANITIZER_FLAGS = [
     "-fsanitize=address,undefined",

@@ -1,6 +1,7 @@
 /* memory.c -- the recorder's allocator: counts bytes, hands over to a replaceable function. */
 #include "memory.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@ memory_init(struct memory *memory)
     memory->context = NULL;
     memory->bytes = 0;
     memory->limit = SIZE_MAX;
+    memory->requests = 0;
+    memory->failing_request = 0;
 }
 
 void *
@@ -40,7 +43,8 @@ memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_si
 {
     size_t others = memory->bytes - old_size;
     void *moved = NULL;
-    if (new_size <= memory->limit && others <= memory->limit - new_size) {
+    bool is_refused = ++memory->requests == memory->failing_request;
+    if (!is_refused && new_size <= memory->limit && others <= memory->limit - new_size) {
         moved = memory->resize(memory->context, block, new_size);
     }
     if (moved != NULL) {

@@ -17,6 +17,8 @@ struct memory {
     void *context;
     size_t bytes; /* held now */
     size_t limit; /* never more than that */
+    size_t requests;
+    size_t failing_request; /* for tests: that one is refused; 0: none */
 };
 
 /* The C library's allocator, without a limit. */

@@ -29,6 +29,12 @@ frame_of_c_call(uintptr_t caller_frame)
     return caller_frame | 1;
 }
 
+static inline bool
+frame_is_of_c_call(uintptr_t frame)
+{
+    return (frame & 1) != 0;
+}
+
 struct position {
     const void *greenlet;   /* NULL while only its thread is known */
     struct position *chain; /* next in its bucket */
@@ -46,7 +52,24 @@ struct position {
     uint64_t switches;           /* into it */
     const struct function *kind; /* first function entered at the base; NULL before that */
     uint64_t id;
+    size_t record; /* 1 + index of the record that it will be kept in; 0: none yet */
 };
+
+/* The innermost open call of a function in Python, from `call` outwards; the base if there is none. */
+static inline const struct open_call *
+position_python_call_from(const struct position *position, const struct open_call *call)
+{
+    while (call != position->bottom && frame_is_of_c_call(call->frame)) {
+        call--;
+    }
+    return call;
+}
+
+static inline const struct open_call *
+position_python_call(const struct position *position)
+{
+    return position_python_call_from(position, position->top);
+}
 
 /* NULL when there is no memory. `base` is where its calls hang in the tree. */
 struct position *position_new(struct memory *memory, const void *greenlet, struct node *base);

@@ -42,12 +42,22 @@ free_positions(struct recorder *recorder, struct thread *thread)
     while (thread->positions != NULL) {
         struct position *position = thread->positions;
         thread->positions = position->next;
+        recorder_unname_greenlet(recorder, position);
         position_free(&recorder->memory, position);
     }
 }
 
+static void
+free_greenlet_records(struct recorder *recorder)
+{
+    memory_free(&recorder->memory, recorder->ended_greenlets,
+                recorder->ended_greenlet_capacity * sizeof *recorder->ended_greenlets);
+    recorder->ended_greenlets = NULL;
+    recorder->ended_greenlet_count = recorder->ended_greenlet_capacity = 0;
+}
+
 void
-recorder_dispose(struct recorder *recorder)
+recorder_forget(struct recorder *recorder)
 {
     while (recorder->threads != NULL) {
         struct thread *thread = recorder->threads;
@@ -55,10 +65,19 @@ recorder_dispose(struct recorder *recorder)
         free_positions(recorder, thread);
         free_thread(recorder, thread);
     }
+    free_greenlet_records(recorder);
+    recorder->counters = (struct recorder_counters){0};
+    recorder->ended = NULL;
+    recorder->ended_thread_count = 0;
+    recorder->node_count = 0;
+    recorder->next_thread_id = recorder->next_greenlet_id = 1;
+}
+
+void
+recorder_dispose(struct recorder *recorder)
+{
+    recorder_forget(recorder);
     position_map_dispose(&recorder->greenlets, &recorder->memory);
-    memory_free(&recorder->memory, recorder->ended_greenlets,
-                recorder->ended_greenlet_capacity * sizeof *recorder->ended_greenlets);
-    recorder->ended_greenlets = NULL;
 }
 
 /* -- nodes --------------------------------------------------------------------------------------- */
@@ -242,12 +261,28 @@ recorder_name_greenlet(struct recorder *recorder, struct position *position, con
     position_map_add(&recorder->greenlets, &recorder->memory, position);
 }
 
+/* Opens the same calls again, from the base on. */
+static void
+move_calls(struct recorder *recorder, struct thread *thread, struct node *base)
+{
+    struct position *position = thread->position;
+    struct open_call *last = position->top;
+    position->top = position->bottom;
+    position->bottom->node = base;
+    while (position->top < last) {
+        struct open_call *call = position->top + 1;
+        struct node *node = recorder_child(recorder, thread, call->node->function);
+        call->node = node != NULL ? node : recorder_truncated_child(recorder, thread);
+        position->top = call;
+    }
+}
+
 void
 recorder_set_class(struct recorder *recorder, struct thread *thread, const struct function *greenlet_class)
 {
     struct node *base = base_for(recorder, thread, greenlet_class);
-    if (base != NULL) {
-        thread->position->bottom->node = base;
+    if (base != NULL && base != thread->position->bottom->node) {
+        move_calls(recorder, thread, base);
     }
 }
 
@@ -286,17 +321,82 @@ grow_greenlet_records(struct recorder *recorder)
     return true;
 }
 
-static void
-keep_record(struct recorder *recorder, const struct thread *thread, const struct position *position,
-            bool alive)
+/* A blank record, or NULL. */
+static struct greenlet_record *
+add_record(struct recorder *recorder)
 {
     size_t count = recorder->ended_greenlet_count;
     if (count >= recorder->limits.ended_greenlets ||
         (count == recorder->ended_greenlet_capacity && !grow_greenlet_records(recorder))) {
+        return NULL;
+    }
+    return &recorder->ended_greenlets[recorder->ended_greenlet_count++];
+}
+
+size_t
+recorder_reserve_record(struct recorder *recorder, struct position *position)
+{
+    struct greenlet_record *record = position->record == 0 ? add_record(recorder) : NULL;
+    if (record != NULL) {
+        *record = (struct greenlet_record){.continued = true};
+        position->record = recorder->ended_greenlet_count;
+    }
+    return position->record;
+}
+
+void
+recorder_continue_record(struct recorder *recorder, struct position *position, size_t record_number)
+{
+    struct greenlet_record *record = &recorder->ended_greenlets[record_number - 1];
+    position->record = record_number;
+    position->id = record->id;
+    position->kind = record->kind != NULL ? record->kind : position->kind;
+    position->running_ticks += record->running_ticks;
+    position->off_cpu_ticks += record->off_cpu_ticks;
+    position->idle_ticks += record->idle_ticks;
+    position->waiting_ticks += record->waiting_ticks;
+    position->switches += record->switches;
+    record->continued = true;
+}
+
+static struct thread *
+find_thread(const struct recorder *recorder, uint64_t id)
+{
+    struct thread *thread = recorder->threads;
+    while (thread != NULL && thread->id != id) {
+        thread = thread->next;
+    }
+    return thread;
+}
+
+struct thread *
+recorder_thread_of_record(const struct recorder *recorder, size_t record_number)
+{
+    return find_thread(recorder, recorder->ended_greenlets[record_number - 1].thread_id);
+}
+
+bool
+recorder_record_is_alive(const struct recorder *recorder, const struct greenlet_record *record)
+{
+    const struct thread *thread = record->alive ? find_thread(recorder, record->thread_id) : NULL;
+    return thread != NULL && thread->alive;
+}
+
+void
+recorder_end_record(struct recorder *recorder, size_t record_number)
+{
+    recorder->ended_greenlets[record_number - 1].alive = false;
+}
+
+static void
+keep_record(struct recorder *recorder, const struct thread *thread, struct position *position, bool alive)
+{
+    size_t number = recorder_reserve_record(recorder, position);
+    if (number == 0) {
         recorder->counters.unrecorded_greenlets++;
         return;
     }
-    struct greenlet_record *record = &recorder->ended_greenlets[recorder->ended_greenlet_count++];
+    struct greenlet_record *record = &recorder->ended_greenlets[number - 1];
     *record = recorder_record_of(thread, position);
     record->alive = alive;
 }
@@ -364,8 +464,11 @@ recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_
     if (position == NULL) {
         return false;
     }
+    if (thread->unnamed_record != 0) {
+        recorder_continue_record(recorder, position, thread->unnamed_record);
+    }
     thread->position = position;
-    thread_begin(thread, now_ticks);
+    thread_begin(thread);
     return true;
 }
 
@@ -391,11 +494,19 @@ recorder_settle(struct recorder *recorder, uint64_t now_ticks)
     }
 }
 
+static bool
+is_unnamed(const struct thread *thread, const struct position *position)
+{
+    return position->greenlet == NULL && position->bottom->node != thread->root && position != thread->stray;
+}
+
 /* Ends a thread's account for now: every position is recorded and forgotten. */
 static void
 finish_thread(struct recorder *recorder, struct thread *thread, bool alive, uint64_t now_ticks)
 {
+    struct position *running = thread->position;
     settle_thread(thread, now_ticks);
+    thread->unnamed_record = is_unnamed(thread, running) ? recorder_reserve_record(recorder, running) : 0;
     thread_finish(thread);
     recorder_clear_calls(thread->stray);
     while (thread->positions != NULL) {

@@ -25,7 +25,7 @@
 #include "thread.h"
 #include "tree.h"
 
-/* What is kept of a greenlet that ended. */
+/* What is kept of a greenlet that ended, or that a recording left behind. */
 struct greenlet_record {
     const struct function *class_function;
     const struct function *kind; /* NULL: it entered no function */
@@ -36,7 +36,8 @@ struct greenlet_record {
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
     uint64_t switches;
-    bool alive; /* it had not ended when the recording did */
+    bool alive;     /* it had not ended when the recording did */
+    bool continued; /* a position stands for it now, and holds its sums */
 };
 
 struct recorder_limits {
@@ -81,6 +82,9 @@ bool recorder_init(struct recorder *recorder, const struct memory *memory, const
                    const struct recorder_limits *limits);
 void recorder_dispose(struct recorder *recorder);
 
+/* Forgets everything that was recorded: no thread is left, and ids begin anew. Cannot fail. */
+void recorder_forget(struct recorder *recorder);
+
 /* The functions that stand for what is none; they outlive the recorder's use. */
 void recorder_set_marks(struct recorder *recorder, const struct function *truncated,
                         const struct function *ended_threads);
@@ -112,7 +116,8 @@ void recorder_stop(struct recorder *recorder, uint64_t now_ticks);
 struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
                                        const struct function *greenlet_class, uint64_t now_ticks);
 
-/* Puts the running position, which has no open calls, below the base of a class. */
+/* Puts a thread's running position, with its open calls, below the base of a class. Time that was charged
+ * stays where it is. */
 void recorder_set_class(struct recorder *recorder, struct thread *thread,
                         const struct function *greenlet_class);
 
@@ -125,8 +130,24 @@ struct position *recorder_stray(struct thread *thread);
 /* The greenlet is over; it must not be the running one. */
 void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, struct position *position);
 
+/* The number of the record that a greenlet will have when the recording ends, for a later session to
+ * continue; 0: there is no room for one. */
+size_t recorder_reserve_record(struct recorder *recorder, struct position *position);
+
+/* The position is of a greenlet that an earlier session has left this record of. */
+void recorder_continue_record(struct recorder *recorder, struct position *position, size_t record);
+
+/* The thread of this record; NULL when it is no more. */
+struct thread *recorder_thread_of_record(const struct recorder *recorder, size_t record);
+
+/* The greenlet of this record ended between two sessions. */
+void recorder_end_record(struct recorder *recorder, size_t record);
+
 /* The greenlet is gone, though its position still stands: another one may live at its address. */
 void recorder_unname_greenlet(struct recorder *recorder, struct position *position);
+
+/* Whether the greenlet of a record had not ended when the recording did; with its thread it has. */
+bool recorder_record_is_alive(const struct recorder *recorder, const struct greenlet_record *record);
 
 /* What there is to keep of a greenlet. */
 struct greenlet_record recorder_record_of(const struct thread *thread, const struct position *position);

@@ -30,16 +30,17 @@ begin_slice(struct thread *thread, uint64_t now_ticks)
 }
 
 void
-thread_begin(struct thread *thread, uint64_t now_ticks)
+thread_begin(struct thread *thread)
 {
     int64_t cpu_ns = 0;
+    bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
+    int64_t monotonic_ns = thread->clock->readings->monotonic_ns();
+    uint64_t now_ticks = clock_ticks(thread->clock);
     thread->last_ticks = thread->began_ticks = now_ticks;
     thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
     thread->cpu_debt_ticks = 0;
-    if (!thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns)) {
-        thread->cpu_unknown++;
-    }
-    remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
+    thread->cpu_unknown += !known;
+    remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     read_again_in_a_while(thread, now_ticks);
     begin_slice(thread, now_ticks);
 }
@@ -93,10 +94,20 @@ charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_tick
     thread->cpu_debt_ticks = off_cpu_ticks - charged_ticks;
 }
 
+/* CLOCK_MONOTONIC at the moment when the counter was read, which was before: the thread may have lost the
+ * processor in between, and that is no jump of a clock. */
+static int64_t
+monotonic_ns_at(const struct clock *clock, uint64_t now_ticks)
+{
+    int64_t monotonic_ns = clock->readings->monotonic_ns();
+    int64_t since_ticks = (int64_t)(clock_ticks(clock) - now_ticks);
+    return since_ticks > 0 ? monotonic_ns - clock_ns_from_ticks(clock, since_ticks) : monotonic_ns;
+}
+
 void
 thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {
-    int64_t monotonic_ns = thread->clock->readings->monotonic_ns();
+    int64_t monotonic_ns = monotonic_ns_at(thread->clock, now_ticks);
     int64_t cpu_ns = thread->cpu_read_ns;
     bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
     thread->cpu_reads++;

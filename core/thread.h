@@ -55,6 +55,7 @@ struct thread {
     struct position *positions; /* all of them, the running one too */
     struct position *unnamed;   /* waits, and whose it is was never told; NULL: none */
     struct position *stray;     /* stands for greenlets that found no room; not among the others */
+    size_t unnamed_record; /* of the greenlet that ran through a session in which nobody named it; 0: none */
     struct thread *next;
     uint64_t id;
     bool alive;
@@ -66,8 +67,9 @@ struct thread {
 #define THREAD_LONG_NS INT64_C(10000)
 #define THREAD_CPU_PERIOD_NS INT64_C(1000000)
 
-/* Starts the account: no position yet. */
-void thread_begin(struct thread *thread, uint64_t now_ticks);
+/* Starts the account at this moment, not at one that was read before: whatever came between, all clocks must
+ * agree on when it was. */
+void thread_begin(struct thread *thread);
 
 /* Ends it: nothing more is charged until thread_begin(). */
 void thread_finish(struct thread *thread);

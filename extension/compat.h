@@ -213,6 +213,44 @@ compat_frame_was_started(PyFrameObject *object)
 }
 #endif
 
+/* -- objects ------------------------------------------------------------------------------------- */
+
+/* What a weak reference leads to; NULL when that is gone. */
+static inline PyObject *
+compat_weakref_get_owned(PyObject *weakref)
+{
+#if PY_VERSION_HEX >= 0x030D0000
+    PyObject *object_owned = NULL;
+    (void)PyWeakref_GetRef(weakref, &object_owned);
+    return object_owned;
+#else
+    PyObject *object = PyWeakref_GetObject(weakref);
+    return object == Py_None ? NULL : Py_NewRef(object);
+#endif
+}
+
+/* Calls `visit` for each object that the collector knows, those that gc.freeze() took from it left out.
+ * -1 when there is no memory; leaves no exception. */
+static inline int
+compat_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg)
+{
+#if PY_VERSION_HEX >= 0x030C0000
+    PyUnstable_GC_VisitObjects(visit, arg);
+    return 0;
+#else
+    PyObject *gc_owned = PyImport_ImportModule("gc");
+    PyObject *objects_owned = gc_owned != NULL ? PyObject_CallMethod(gc_owned, "get_objects", NULL) : NULL;
+    int failed = objects_owned != NULL ? 0 : -1;
+    for (Py_ssize_t index = 0; failed == 0 && index < PyList_GET_SIZE(objects_owned); index++) {
+        (void)visit(PyList_GET_ITEM(objects_owned, index), arg);
+    }
+    PyErr_Clear();
+    Py_XDECREF(objects_owned);
+    Py_XDECREF(gc_owned);
+    return failed;
+#endif
+}
+
 /* -- types --------------------------------------------------------------------------------------- */
 
 /* A new reference to the names of a type; NULL without an exception where it has none. */

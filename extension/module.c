@@ -3,6 +3,7 @@
  * Multi-phase initialisation (PEP 489); all state is in the module's, nothing is static and mutable. */
 #include "module.h"
 
+#include "stand_in.h"
 #include "tracer.h"
 
 static struct PyModuleDef native_module;
@@ -98,6 +99,16 @@ learn_code_slot(struct module_state *state)
 }
 
 static int
+learn_freeze_count(struct module_state *state)
+{
+    PyObject *gc_owned = PyImport_ImportModule("gc");
+    state->freeze_count_owned =
+        gc_owned != NULL ? PyObject_GetAttrString(gc_owned, "get_freeze_count") : NULL;
+    Py_XDECREF(gc_owned);
+    return state->freeze_count_owned != NULL ? 0 : -1;
+}
+
+static int
 intern_names(struct module_state *state)
 {
     state->module_name_owned = PyUnicode_InternFromString("__module__");
@@ -131,13 +142,15 @@ native_exec(PyObject *module)
     struct module_state *state = state_of(module);
     state->next_code_key = 1;
     if (greenlet_api_import(&state->greenlet) < 0 || learn_python_slots(state) < 0 ||
-        learn_methods(state) < 0 || learn_code_slot(state) < 0 || intern_names(state) < 0) {
+        learn_methods(state) < 0 || learn_code_slot(state) < 0 || learn_freeze_count(state) < 0 ||
+        source_learn(state) < 0 || intern_names(state) < 0) {
         return -1;
     }
     if (make_type(module, &recorder_spec, &state->recorder_type_owned) < 0 ||
         make_type(module, &callback_spec, &state->callback_type_owned) < 0 ||
         make_type(module, &switch_hook_spec, &state->switch_hook_type_owned) < 0 ||
-        make_type(module, &sentinel_spec, &state->sentinel_type_owned) < 0) {
+        make_type(module, &sentinel_spec, &state->sentinel_type_owned) < 0 ||
+        stand_in_init(module, state) < 0) {
         return -1;
     }
     if (make_exception(module, "greenletprofiler._native.ToolIdsTaken",
@@ -167,6 +180,13 @@ native_traverse(PyObject *module, visitproc visit, void *arg)
     Py_VISIT(state->not_running_owned);
     Py_VISIT(state->greenlet.settrace_owned);
     Py_VISIT(state->greenlet.gettrace_owned);
+    for (int index = 0; index < GREENLET_MODULES; index++) {
+        Py_VISIT(state->greenlet.modules_owned[index]);
+    }
+    Py_VISIT(state->monitoring_owned);
+    Py_VISIT(state->freeze_count_owned);
+    Py_VISIT(state->settrace_stand_in_owned);
+    Py_VISIT(state->gettrace_stand_in_owned);
     return 0;
 }
 
@@ -181,9 +201,13 @@ native_clear(PyObject *module)
     Py_CLEAR(state->tool_ids_taken_owned);
     Py_CLEAR(state->busy_owned);
     Py_CLEAR(state->not_running_owned);
+    Py_CLEAR(state->monitoring_owned);
+    Py_CLEAR(state->freeze_count_owned);
     Py_CLEAR(state->module_name_owned);
     Py_CLEAR(state->thread_name_owned);
     Py_CLEAR(state->sentinel_key_owned);
+    Py_CLEAR(state->settrace_stand_in_owned);
+    Py_CLEAR(state->gettrace_stand_in_owned);
     greenlet_api_clear(&state->greenlet);
     return 0;
 }

@@ -15,10 +15,17 @@ struct module_state {
     PyObject *tool_ids_taken_owned;
     PyObject *busy_owned;
     PyObject *not_running_owned;
+    PyObject *monitoring_owned; /* sys.monitoring; NULL before 3.12 */
+    int event_bits[12];         /* its number for each event that we use */
+    int any_event_bit;
+    PyObject *freeze_count_owned; /* gc.get_freeze_count */
     PyObject *module_name_owned;  /* "__module__" */
     PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */
     PyObject *sentinel_key_owned; /* of a thread's sentinel in its thread-state dict */
     struct greenlet_api greenlet;
+    PyObject *settrace_stand_in_owned;
+    PyObject *gettrace_stand_in_owned;
+    size_t hooks_left_behind; /* of sessions that are over, in place until their threads switch */
 
     Py_ssize_t code_slot;   /* where code objects carry their key */
     uint64_t next_code_key; /* odd, so that it is no address of ours or of the interpreter's */
@@ -33,6 +40,7 @@ struct module_state {
     const PyMethodDef *start_thread_alias;  /* _thread.start_new */
 
     struct tracer *running_borrowed; /* the one that records now, or NULL */
+    bool watches_forks;              /* fork_watch() has been called */
 };
 
 struct module_state *module_state_of_type(PyTypeObject *type);

@@ -5,7 +5,8 @@
 #define ENDED_GREENLETS 100000
 
 static const char recorder_doc[] =
-    "Recorder(*, builtins, threads, hidden, polls, node_budget, memory_limit=sys.maxsize)\n--\n\n"
+    "Recorder(*, builtins, threads, hidden, polls, node_budget, memory_limit=sys.maxsize, "
+    "failing_request=0)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -25,7 +26,8 @@ name_marks(struct tracer *tracer)
 }
 
 static int
-init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_limit)
+init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_limit,
+              Py_ssize_t failing_request)
 {
     struct memory memory;
     struct clock clock;
@@ -36,6 +38,7 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_l
     };
     memory_init(&memory);
     memory.limit = (size_t)memory_limit;
+    memory.failing_request = (size_t)failing_request;
     clock_init(&clock, &clock_system_readings);
     if (!recorder_init(&tracer->recorder, &memory, &clock, &limits)) {
         PyErr_NoMemory();
@@ -48,40 +51,51 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_l
     return name_marks(tracer);
 }
 
+struct arguments {
+    int builtins, threads;
+    PyObject *hidden, *polls;
+    Py_ssize_t node_budget, memory_limit, failing_request;
+};
+
+/* -1 and an exception. */
+static int
+read_arguments(struct arguments *it, PyObject *args, PyObject *kwargs)
+{
+    static char *const names[] = {"builtins",    "threads",      "hidden",          "polls",
+                                  "node_budget", "memory_limit", "failing_request", NULL};
+    *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nnn:Recorder", (char **)names, &it->builtins,
+                                     &it->threads, &PyTuple_Type, &it->hidden, &PyTuple_Type, &it->polls,
+                                     &it->node_budget, &it->memory_limit, &it->failing_request)) {
+        return -1;
+    }
+    if (it->hidden == NULL || it->polls == NULL) {
+        PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
+        return -1;
+    }
+    if (it->node_budget < 1 || it->memory_limit < 0 || it->failing_request < 0) {
+        PyErr_SetString(PyExc_ValueError,
+                        "node_budget must be at least 1, memory_limit and failing_request at least 0");
+        return -1;
+    }
+    return 0;
+}
+
 static PyObject *
 recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *const names[] = {"builtins",    "threads",      "hidden", "polls",
-                                  "node_budget", "memory_limit", NULL};
-    int builtins = 0;
-    int threads = 0;
-    PyObject *hidden = NULL;
-    PyObject *polls = NULL;
-    Py_ssize_t node_budget = 0;
-    Py_ssize_t memory_limit = PY_SSIZE_T_MAX;
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nn:Recorder", (char **)names, &builtins, &threads,
-                                     &PyTuple_Type, &hidden, &PyTuple_Type, &polls, &node_budget,
-                                     &memory_limit)) {
-        return NULL;
-    }
-    if (hidden == NULL || polls == NULL) {
-        PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
-        return NULL;
-    }
-    if (node_budget < 1 || memory_limit < 0) {
-        PyErr_SetString(PyExc_ValueError, "node_budget must be at least 1, memory_limit at least 0");
-        return NULL;
-    }
-    struct tracer *tracer = (struct tracer *)type->tp_alloc(type, 0);
+    struct arguments it;
+    struct tracer *tracer =
+        read_arguments(&it, args, kwargs) == 0 ? (struct tracer *)type->tp_alloc(type, 0) : NULL;
     if (tracer == NULL) {
         return NULL;
     }
     tracer->state = module_state_of_type(type);
-    tracer->records_builtins = builtins != 0;
-    tracer->records_threads = threads != 0;
+    tracer->records_builtins = it.builtins != 0;
+    tracer->records_threads = it.threads != 0;
     tracer->monitoring.tool_id = -1;
-    if (init_recorder(tracer, node_budget, memory_limit) < 0 ||
-        functions_set_rules(&tracer->functions, hidden, polls) < 0) {
+    if (init_recorder(tracer, it.node_budget, it.memory_limit, it.failing_request) < 0 ||
+        functions_set_rules(&tracer->functions, it.hidden, it.polls) < 0) {
         Py_DECREF((PyObject *)tracer);
         return NULL;
     }
@@ -108,7 +122,6 @@ recorder_clear(PyObject *self)
 {
     struct tracer *tracer = (struct tracer *)self;
     if (tracer->running) {
-        source_stop(tracer);
         tracer_end_session(tracer);
     }
     return 0;
@@ -123,6 +136,7 @@ recorder_dealloc(PyObject *self)
     (void)recorder_clear(self);
     threads_dispose(tracer);
     if (tracer->initialized) {
+        sightings_clear(&tracer->sightings, &tracer->recorder.memory);
         functions_dispose(&tracer->functions);
         recorder_dispose(&tracer->recorder);
     }

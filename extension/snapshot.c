@@ -9,6 +9,9 @@
  *
  * The profiler's own functions are folded out here: their time goes to the thread's own cost, what they
  * called hangs below whoever called them. */
+#include "greenlets.h"
+#include "mid_flight.h"
+#include "switch_hook.h"
 #include "tracer.h"
 
 #include <math.h>
@@ -223,7 +226,7 @@ copy_thread(struct copy *copy, const struct tracer *tracer, const struct thread 
 }
 
 static void
-copy_greenlet(struct copy *copy, const struct greenlet_record *record)
+copy_greenlet(struct copy *copy, const struct greenlet_record *record, bool alive)
 {
     uint64_t running_ticks = record->running_ticks - record->idle_ticks;
     uint64_t off_cpu_ticks = record->off_cpu_ticks - record->idle_ticks;
@@ -238,7 +241,7 @@ copy_greenlet(struct copy *copy, const struct greenlet_record *record)
         .cpu_ns = convert_one(copy, cpu_ticks),
         .waiting_ns = convert_one(copy, record->waiting_ticks),
         .idle_ns = convert_one(copy, record->idle_ticks),
-        .alive = record->alive,
+        .alive = alive,
     };
 }
 
@@ -246,13 +249,16 @@ static void
 copy_greenlets(struct copy *copy, const struct recorder *recorder)
 {
     for (size_t index = 0; index < recorder->ended_greenlet_count; index++) {
-        copy_greenlet(copy, &recorder->ended_greenlets[index]);
+        const struct greenlet_record *record = &recorder->ended_greenlets[index];
+        if (!record->continued) {
+            copy_greenlet(copy, record, recorder_record_is_alive(recorder, record));
+        }
     }
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         for (const struct position *each = thread->positions; each != NULL; each = each->next) {
             struct greenlet_record record = recorder_record_of(thread, each);
             if (each->bottom->node != thread->root) { /* what runs is known */
-                copy_greenlet(copy, &record);
+                copy_greenlet(copy, &record, true);
             }
         }
     }
@@ -316,6 +322,7 @@ copy_recording(struct copy *copy, const struct tracer *tracer)
     }
     copy->counters = recorder->counters;
     copy->tracer_counters = tracer->counters;
+    copy->tracer_counters.unmet_greenlets += mid_flight_unmet(tracer);
     copy->function_count = tracer->functions.count;
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         if (!copy_thread(copy, tracer, thread)) {
@@ -460,14 +467,17 @@ static PyObject *
 counters_dict(const struct copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls, "lost_leaves",
-        copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
+        "lost_leaves", copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
         "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
         copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
         "missed_switches", copy->tracer_counters.missed_switches, "unnamed_calls",
         copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
-        "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "cpu_clock_reads", copy->cpu_reads,
-        "cpu_clock_unknown", copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
+        "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "unmet_greenlets",
+        copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
+        "replaced_profile_functions", copy->tracer_counters.replaced_profile_functions, "frozen_objects",
+        copy->tracer_counters.frozen_objects, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
+        copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
         (long long)convert_one(copy, copy->dropped_ticks));
 }
 
@@ -505,6 +515,9 @@ snapshot_take(struct tracer *tracer)
 {
     struct copy copy = {0};
     PyObject *snapshot = NULL;
+    greenlets_check_running(tracer);
+    switch_hook_notice_cut_offs(tracer);
+    source_notice_replacement(tracer);
     bool copied = settle_and_copy(&copy, tracer);
     charge_own(tracer);
     if (copied) {

@@ -130,31 +130,39 @@ static const struct event events[] = {
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
 
-/* Ids that the interpreter does not keep for debuggers, coverage tools and its optimizer: 2 is for
- * profilers, 3 and 4 for anyone. */
-static const int tool_ids[] = {2, 3, 4};
+/* Ids that the interpreter does not keep for debuggers, coverage tools and its optimizer: 3 and 4 for anyone,
+ * and 2, which cProfile needs: a program that profiles a part of itself goes on doing so. */
+static const int tool_ids[] = {3, 4, 2};
 enum { TOOL_IDS = sizeof tool_ids / sizeof tool_ids[0] };
-
-static PyObject *
-monitoring_borrowed(void)
-{
-    PyObject *monitoring = PySys_GetObject("monitoring");
-    if (monitoring == NULL) {
-        PyErr_SetString(PyExc_RuntimeError, "sys.monitoring is missing");
-    }
-    return monitoring;
-}
 
 /* -1 and an exception. */
 static int
-event_bit(PyObject *monitoring, const char *name)
+event_bit(PyObject *names, const char *name)
 {
-    PyObject *names_owned = PyObject_GetAttrString(monitoring, "events");
-    PyObject *bit_owned = names_owned != NULL ? PyObject_GetAttrString(names_owned, name) : NULL;
+    PyObject *bit_owned = PyObject_GetAttrString(names, name);
     long bit = bit_owned != NULL ? PyLong_AsLong(bit_owned) : -1;
     Py_XDECREF(bit_owned);
-    Py_XDECREF(names_owned);
     return (int)bit;
+}
+
+/* All that needs memory and can be had now: stopping must not fail for want of it. JUMP is an event that we
+ * never ask for otherwise. */
+int
+source_learn(struct module_state *state)
+{
+    state->monitoring_owned = Py_XNewRef(PySys_GetObject("monitoring"));
+    PyObject *names_owned =
+        state->monitoring_owned != NULL ? PyObject_GetAttrString(state->monitoring_owned, "events") : NULL;
+    if (names_owned == NULL) {
+        PyErr_SetString(PyExc_ImportError, "sys.monitoring is missing");
+        return -1;
+    }
+    state->any_event_bit = event_bit(names_owned, "JUMP");
+    for (int index = 0; index < EVENTS; index++) {
+        state->event_bits[index] = event_bit(names_owned, events[index].name);
+    }
+    Py_DECREF(names_owned);
+    return PyErr_Occurred() ? -1 : 0;
 }
 
 /* 0, or -1 and an exception. */
@@ -184,15 +192,14 @@ take_tool_id(struct tracer *tracer, PyObject *monitoring)
 }
 
 static int
-register_event(struct tracer *tracer, PyObject *monitoring, const struct event *event)
+register_event(struct tracer *tracer, PyObject *monitoring, int index)
 {
-    int bit = event_bit(monitoring, event->name);
-    PyObject *callback_owned = bit >= 0 ? callback_new(tracer, event->function) : NULL;
+    PyObject *callback_owned = callback_new(tracer, events[index].function);
     if (callback_owned == NULL) {
         return -1;
     }
     return discard(PyObject_CallMethod(monitoring, "register_callback", "iiN", tracer->monitoring.tool_id,
-                                       bit, callback_owned));
+                                       tracer->state->event_bits[index], callback_owned));
 }
 
 static int
@@ -201,17 +208,15 @@ set_events(const struct tracer *tracer, PyObject *monitoring, int mask)
     return discard(PyObject_CallMethod(monitoring, "set_events", "ii", tracer->monitoring.tool_id, mask));
 }
 
-/* JUMP is an event that we never ask for otherwise. */
 static void
-refresh_suspended(struct tracer *tracer, PyObject *monitoring)
+refresh_suspended(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
-    int any_event = event_bit(monitoring, "JUMP");
-    tracer->counters.unreached_greenlets +=
-        suspended_refresh(tracer->state, monitoring, tracer->monitoring.tool_id, any_event);
+    tracer->counters.unreached_greenlets += suspended_refresh(
+        tracer->state, greenlets, monitoring, tracer->monitoring.tool_id, tracer->state->any_event_bit);
 }
 
 static int
-register_events(struct tracer *tracer, PyObject *monitoring)
+register_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
     int mask = 0;
     for (int index = 0; index < EVENTS; index++) {
@@ -219,48 +224,50 @@ register_events(struct tracer *tracer, PyObject *monitoring)
         if (event->of_builtins && !tracer->records_builtins) {
             continue;
         }
-        if (register_event(tracer, monitoring, event) < 0) {
+        if (register_event(tracer, monitoring, index) < 0) {
             return -1;
         }
-        mask |= event->is_local ? event_bit(monitoring, event->name) : 0;
+        mask |= event->is_local ? tracer->state->event_bits[index] : 0;
     }
     if (set_events(tracer, monitoring, mask) < 0) {
         return -1;
     }
-    refresh_suspended(tracer, monitoring);
+    refresh_suspended(tracer, greenlets, monitoring);
     return 0;
 }
 
 static void
-unregister_events(struct tracer *tracer, PyObject *monitoring)
+unregister_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
     int id = tracer->monitoring.tool_id;
     (void)set_events(tracer, monitoring, 0);
-    refresh_suspended(tracer, monitoring); /* or their events would reach the next owner of the id */
+    refresh_suspended(tracer, greenlets,
+                      monitoring); /* or their events would reach the next owner of the id */
     for (int index = 0; index < EVENTS; index++) {
-        int bit = event_bit(monitoring, events[index].name);
+        int bit = tracer->state->event_bits[index];
         (void)discard(PyObject_CallMethod(monitoring, "register_callback", "iiO", id, bit, Py_None));
     }
-    (void)discard(PyObject_CallMethod(monitoring, "free_tool_id", "i", id));
-    tracer->monitoring.tool_id = -1;
+    if (discard(PyObject_CallMethod(monitoring, "free_tool_id", "i", id)) == 0) {
+        tracer->monitoring.tool_id = -1;
+    }
 }
 
 int
-source_start(struct tracer *tracer)
+source_start(struct tracer *tracer, PyObject *greenlets)
 {
-    PyObject *monitoring = monitoring_borrowed();
-    if (monitoring == NULL || take_tool_id(tracer, monitoring) < 0) {
+    PyObject *monitoring = tracer->state->monitoring_owned;
+    source_stop(tracer, greenlets); /* an earlier session may have found no memory to end */
+    if (take_tool_id(tracer, monitoring) < 0) {
         return -1;
     }
-    return register_events(tracer, monitoring);
+    return register_events(tracer, greenlets, monitoring);
 }
 
 void
-source_stop(struct tracer *tracer)
+source_stop(struct tracer *tracer, PyObject *greenlets)
 {
-    PyObject *monitoring = monitoring_borrowed();
-    if (monitoring != NULL && tracer->monitoring.tool_id >= 0) {
-        unregister_events(tracer, monitoring);
+    if (tracer->monitoring.tool_id >= 0) {
+        unregister_events(tracer, greenlets, tracer->state->monitoring_owned);
     }
     PyErr_Clear();
 }
@@ -269,6 +276,18 @@ void
 source_notice_threads(struct tracer *tracer)
 {
     (void)tracer; /* events come from all threads, new ones too */
+}
+
+void
+source_notice_replacement(struct tracer *tracer)
+{
+    (void)tracer; /* each tool has callbacks of its own */
+}
+
+void
+source_forget_thread(struct traced_thread *traced)
+{
+    (void)traced;
 }
 
 #endif

@@ -210,9 +210,23 @@ source_notice_threads(struct tracer *tracer)
     }
 }
 
-int
-source_start(struct tracer *tracer)
+void
+source_forget_thread(struct traced_thread *traced)
 {
+    Py_CLEAR(traced->replaced_object_owned);
+}
+
+int
+source_learn(struct module_state *state)
+{
+    (void)state;
+    return 0;
+}
+
+int
+source_start(struct tracer *tracer, PyObject *greenlets)
+{
+    (void)greenlets; /* their frames need no telling */
     tracer->profile_callback_owned = callback_new(tracer, on_hook);
     if (tracer->profile_callback_owned == NULL) {
         return -1;
@@ -235,9 +249,25 @@ put_back(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tst
     Py_CLEAR(traced->replaced_object_owned);
 }
 
+/* What is ours is put back where it is not any more, too: it must not be put back twice. */
 void
-source_stop(struct tracer *tracer)
+source_notice_replacement(struct tracer *tracer)
 {
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+        struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));
+        if (traced != NULL && traced->profiled && tstate->c_profileobj != tracer->profile_callback_owned) {
+            put_back(tracer, traced, tstate);
+            tracer->counters.replaced_profile_functions++;
+        }
+    }
+}
+
+void
+source_stop(struct tracer *tracer, PyObject *greenlets)
+{
+    (void)greenlets;
+    source_notice_replacement(tracer);
     PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
     for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
         struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(tstate));

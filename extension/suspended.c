@@ -1,13 +1,13 @@
 /* suspended.c -- finding suspended greenlets among the collector's objects, and their code. */
 #include "suspended.h"
 
-#if COMPAT_HAS_MONITORING
+/* -- finding them -------------------------------------------------------------------------------- */
 
 enum { OTHER_TYPES = 64 };
 
 struct search {
     const struct module_state *state;
-    PyObject *greenlets_owned; /* list */
+    PyObject *greenlets_owned; /* {address: greenlet} */
     size_t missed;
     PyTypeObject *others_borrowed[OTHER_TYPES]; /* types that were seen to be no greenlets */
 };
@@ -28,17 +28,61 @@ is_greenlet(struct search *search, PyObject *object)
     return false;
 }
 
+static void
+add_greenlet(struct search *search, PyObject *greenlet)
+{
+    PyObject *address_owned = PyLong_FromVoidPtr(greenlet);
+    if (address_owned == NULL || PyDict_SetItem(search->greenlets_owned, address_owned, greenlet) < 0) {
+        PyErr_Clear();
+        search->missed++;
+    }
+    Py_XDECREF(address_owned);
+}
+
 static int
 visit_object(PyObject *object, void *arg)
 {
     struct search *search = arg;
-    if (is_greenlet(search, object) && search->state->greenlet.is_active(object) &&
-        PyList_Append(search->greenlets_owned, object) < 0) {
-        PyErr_Clear();
-        search->missed++;
+    if (is_greenlet(search, object) && search->state->greenlet.is_active(object)) {
+        add_greenlet(search, object);
     }
     return 1; /* go on */
 }
+
+/* The collector does not know a greenlet that is being killed for want of references, while what it does at
+ * its end runs. It is found as what runs, or as the parent of what it has started. */
+static void
+add_running_and_parents(struct search *search)
+{
+    const struct greenlet_api *greenlet = &search->state->greenlet;
+    PyObject *each_owned = greenlet->current_owned();
+    while (each_owned != NULL) {
+        if (greenlet->is_active(each_owned)) {
+            add_greenlet(search, each_owned);
+        }
+        Py_SETREF(each_owned, greenlet->parent_owned(each_owned));
+    }
+    PyErr_Clear();
+}
+
+PyObject *
+suspended_find_owned(const struct module_state *state, size_t *missed)
+{
+    struct search search = {.state = state, .greenlets_owned = PyDict_New()};
+    PyObject *list_owned = NULL;
+    if (search.greenlets_owned != NULL && compat_visit_objects(visit_object, &search) == 0) {
+        add_running_and_parents(&search);
+        list_owned = PyDict_Values(search.greenlets_owned);
+    }
+    PyErr_Clear();
+    Py_XDECREF(search.greenlets_owned);
+    *missed += search.missed + (list_owned == NULL);
+    return list_owned;
+}
+
+/* -- their code objects -------------------------------------------------------------------------- */
+
+#if COMPAT_HAS_MONITORING
 
 /* {address: code object} of a greenlet's frames. Code objects are not keys themselves: two that are equal
  * would count as one. -1 and an exception. */
@@ -67,11 +111,11 @@ add_codes_of_frames(PyObject *codes, PyObject *innermost_owned)
 }
 
 static size_t
-add_codes_of_greenlets(PyObject *codes, PyObject *greenlets)
+add_codes_of_greenlets(const struct module_state *state, PyObject *codes, PyObject *greenlets)
 {
     size_t missed = 0;
     for (Py_ssize_t index = 0; index < PyList_GET_SIZE(greenlets); index++) {
-        PyObject *frame_owned = PyObject_GetAttrString(PyList_GET_ITEM(greenlets, index), "gr_frame");
+        PyObject *frame_owned = greenlet_frame_owned(&state->greenlet, PyList_GET_ITEM(greenlets, index));
         if (frame_owned == NULL || add_codes_of_frames(codes, frame_owned) < 0) {
             PyErr_Clear();
             missed++;
@@ -106,25 +150,19 @@ refresh_codes(PyObject *monitoring, int tool_id, int any_event, PyObject *codes)
 }
 
 size_t
-suspended_refresh(const struct module_state *state, PyObject *monitoring, int tool_id, int any_event)
+suspended_refresh(const struct module_state *state, PyObject *greenlets, PyObject *monitoring, int tool_id,
+                  int any_event)
 {
-    int collects = PyGC_Disable(); /* a collection may run any code */
-    struct search search = {.state = state, .greenlets_owned = PyList_New(0)};
     PyObject *codes_owned = PyDict_New();
-    if (search.greenlets_owned != NULL && codes_owned != NULL) {
-        PyUnstable_GC_VisitObjects(visit_object, &search);
-        search.missed += add_codes_of_greenlets(codes_owned, search.greenlets_owned);
-        search.missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
-    } else {
+    if (greenlets == NULL || codes_owned == NULL) {
         PyErr_Clear();
-        search.missed++;
+        Py_XDECREF(codes_owned);
+        return 1;
     }
-    Py_XDECREF(search.greenlets_owned);
-    Py_XDECREF(codes_owned);
-    if (collects) {
-        (void)PyGC_Enable();
-    }
-    return search.missed;
+    size_t missed = add_codes_of_greenlets(state, codes_owned, greenlets);
+    missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
+    Py_DECREF(codes_owned);
+    return missed;
 }
 
 #endif

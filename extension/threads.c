@@ -2,6 +2,7 @@
  *
  * A thread is known by the number of its thread state, never by its address or its OS ident: both are
  * used again. */
+#include "switch_hook.h"
 #include "tracer.h"
 
 #include <string.h>
@@ -117,6 +118,10 @@ find_or_add(struct tracer *tracer, PyThreadState *tstate, uint64_t now_ticks)
     if (traced == NULL) {
         return add_traced_thread(tracer, tstate, now_ticks);
     }
+    if (traced->thread == NULL) {
+        traced->thread = add_thread(tracer, tstate, now_ticks);
+        return traced->thread != NULL ? traced : NULL;
+    }
     if (traced->thread->position == NULL &&
         !recorder_resume_thread(&tracer->recorder, traced->thread, now_ticks)) {
         return NULL;
@@ -148,7 +153,7 @@ seed_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *
     if (main_class != NULL) {
         recorder_set_class(&tracer->recorder, traced->thread, main_class);
     }
-    greenlets_seed_calls(tracer, traced->thread, compat_current_frame(tstate));
+    greenlets_seed_running(tracer, traced->thread, compat_current_frame(tstate));
 }
 
 void
@@ -218,7 +223,8 @@ free_traced_thread(struct tracer *tracer, struct traced_thread *traced)
     if (traced->sentinel_borrowed != NULL) {
         traced->sentinel_borrowed->tracer_borrowed = NULL;
     }
-    Py_CLEAR(traced->hook_owned);
+    switch_hook_drop(traced);
+    source_forget_thread(traced);
     text_free(memory, &traced->name);
     text_free(memory, &traced->class_name);
     memory_free(memory, traced, sizeof *traced);
@@ -236,7 +242,9 @@ threads_end(struct tracer *tracer, uint64_t tstate_id)
     }
     tracer->ended_tstate_id = tstate_id;
     traced->sentinel_borrowed = NULL;
-    if (recorder_end_thread(&tracer->recorder, traced->thread, clock_ticks(&tracer->recorder.clock))) {
+    switch_hook_drop(traced);
+    if (traced->thread == NULL ||
+        recorder_end_thread(&tracer->recorder, traced->thread, clock_ticks(&tracer->recorder.clock))) {
         free_traced_thread(tracer, traced);
     }
 }
@@ -251,20 +259,41 @@ still_exists(uint64_t tstate_id)
     return tstate != NULL;
 }
 
-void
-threads_notice_ends(struct tracer *tracer)
+static struct traced_thread *
+find_ended(const struct tracer *tracer)
 {
     for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
-        struct traced_thread *next = tracer->threads[bucket];
-        while (next != NULL) {
-            struct traced_thread *traced = next;
-            next = traced->next;
-            if (traced->thread->alive && traced->sentinel_borrowed == NULL &&
-                !still_exists(traced->tstate_id)) {
-                threads_end(tracer, traced->tstate_id);
+        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
+            bool may_have_ended =
+                each->sentinel_borrowed == NULL && (each->thread == NULL || each->thread->alive);
+            if (may_have_ended && !still_exists(each->tstate_id)) {
+                return each;
             }
         }
     }
+    return NULL;
+}
+
+/* One by one from the start: what goes with a thread may run any code. */
+void
+threads_notice_ends(struct tracer *tracer)
+{
+    struct traced_thread *ended;
+    while ((ended = find_ended(tracer)) != NULL) {
+        threads_end(tracer, ended->tstate_id);
+    }
+}
+
+void
+threads_forget(struct tracer *tracer)
+{
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
+            each->thread = NULL;
+            each->armed = false;
+        }
+    }
+    tracer->current_tstate = NULL;
 }
 
 void

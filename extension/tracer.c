@@ -1,6 +1,11 @@
 /* tracer.c -- starting and stopping a session; the way to a node that is not the straight one. */
 #include "tracer.h"
 
+#include "mid_flight.h"
+#include "stand_in.h"
+#include "suspended.h"
+#include "switch_hook.h"
+
 #include <time.h>
 
 /* -- cold half of the straight path -------------------------------------------------------------- */
@@ -65,15 +70,60 @@ arm_this_thread(struct tracer *tracer)
     (void)threads_enter(tracer, compat_thread_state(), NULL);
 }
 
-/* Leaves the exception that made it necessary. */
-static void
-undo_start(struct tracer *tracer)
+/* Between these two no Python code runs that the collector would start. */
+static int
+hold_collector(void)
 {
-    PyObject *type, *value, *traceback;
-    PyErr_Fetch(&type, &value, &traceback);
-    source_stop(tracer);
-    tracer_end_session(tracer);
-    PyErr_Restore(type, value, traceback);
+    return PyGC_Disable();
+}
+
+static void
+release_collector(int was_enabled)
+{
+    if (was_enabled) {
+        (void)PyGC_Enable();
+    }
+}
+
+static PyObject *
+living_greenlets_owned(struct tracer *tracer)
+{
+    size_t missed = 0;
+    PyObject *greenlets_owned = suspended_find_owned(tracer->state, &missed);
+    tracer->counters.unreached_greenlets += missed;
+    return greenlets_owned;
+}
+
+/* Greenlets may be among what gc.freeze() took from the collector: then that is most of the program, and not
+ * only the few hundred objects that 3.12 itself puts aside when it starts. */
+#define FROZEN_AT_LEAST 2000
+
+static void
+note_frozen_objects(struct tracer *tracer)
+{
+    PyObject *count_owned = PyObject_CallNoArgs(tracer->state->freeze_count_owned);
+    Py_ssize_t count = count_owned != NULL ? PyLong_AsSsize_t(count_owned) : -1;
+    if (count > FROZEN_AT_LEAST) {
+        tracer->counters.frozen_objects = (uint64_t)count;
+    }
+    PyErr_Clear();
+    Py_XDECREF(count_owned);
+}
+
+/* Takes over what runs and what is suspended. The living greenlets, or NULL. */
+static PyObject *
+begin_session_owned(struct tracer *tracer)
+{
+    note_first_start(tracer);
+    note_frozen_objects(tracer);
+    struct sightings before = tracer->sightings;
+    tracer->sightings = (struct sightings){0};
+    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
+    threads_begin_all(tracer, tracer->session_began_ticks);
+    arm_this_thread(tracer);
+    PyObject *greenlets_owned = living_greenlets_owned(tracer);
+    mid_flight_begin(tracer, greenlets_owned, &before);
+    return greenlets_owned;
 }
 
 int
@@ -83,31 +133,52 @@ tracer_start(struct tracer *tracer)
         PyErr_SetString(tracer->state->busy_owned, "a recorder is running in this interpreter");
         return -1;
     }
-    note_first_start(tracer);
+    if (fork_watch(tracer->state) < 0) {
+        return -1;
+    }
     tracer->only_tstate_id = tracer->records_threads ? 0 : compat_thread_state_id(compat_thread_state());
     tracer->running = true;
     tracer->state->running_borrowed = tracer;
-    tracer->session_began_ticks = clock_ticks(&tracer->recorder.clock);
-    threads_begin_all(tracer, tracer->session_began_ticks);
-    arm_this_thread(tracer);
-    if (source_start(tracer) < 0) {
-        undo_start(tracer);
-        return -1;
+    stand_in_place(tracer->state);
+    int collects = hold_collector();
+    PyObject *greenlets_owned = begin_session_owned(tracer);
+    int failed = source_start(tracer, greenlets_owned);
+    Py_XDECREF(greenlets_owned);
+    if (failed < 0) {
+        tracer_end_session(tracer);
     }
-    return 0;
+    release_collector(collects);
+    return failed;
+}
+
+static void
+end_session(struct tracer *tracer)
+{
+    switch_hook_notice_cut_offs(tracer);
+    PyObject *greenlets_owned = living_greenlets_owned(tracer);
+    source_stop(tracer, greenlets_owned);
+    mid_flight_end(tracer, greenlets_owned);
+    Py_XDECREF(greenlets_owned);
+    recorder_stop(&tracer->recorder, clock_ticks(&tracer->recorder.clock));
+    tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
+    clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
+    switch_hook_disarm(tracer);
+    tracer->running = false;
+    tracer->current_tstate = NULL;
+    tracer->state->running_borrowed = NULL;
+    stand_in_withdraw(tracer->state);
 }
 
 void
 tracer_end_session(struct tracer *tracer)
 {
-    uint64_t now_ticks = clock_ticks(&tracer->recorder.clock);
-    recorder_stop(&tracer->recorder, now_ticks);
-    tracer->recorded_ticks += clock_ticks(&tracer->recorder.clock) - tracer->session_began_ticks;
-    clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
-    greenlets_disarm(tracer);
-    tracer->running = false;
-    tracer->current_tstate = NULL;
-    tracer->state->running_borrowed = NULL;
+    switch_hook_notice_cut_offs(tracer);
+    PyObject *type, *value, *traceback;
+    PyErr_Fetch(&type, &value, &traceback);
+    int collects = hold_collector();
+    end_session(tracer);
+    release_collector(collects);
+    PyErr_Restore(type, value, traceback);
 }
 
 int
@@ -117,7 +188,20 @@ tracer_stop(struct tracer *tracer)
         PyErr_SetString(tracer->state->not_running_owned, "this recorder is not running");
         return -1;
     }
-    source_stop(tracer);
     tracer_end_session(tracer);
     return 0;
+}
+
+void
+tracer_begin_anew(struct tracer *tracer)
+{
+    int collects = hold_collector();
+    sightings_clear(&tracer->sightings, &tracer->recorder.memory); /* their records are forgotten */
+    threads_forget(tracer);
+    recorder_forget(&tracer->recorder);
+    tracer->counters = (struct tracer_counters){0};
+    tracer->recorded_ticks = 0;
+    tracer->started_at_ns = 0;
+    Py_XDECREF(begin_session_owned(tracer));
+    release_collector(collects);
 }

@@ -19,6 +19,7 @@
 #include "functions.h"
 #include "module.h"
 #include "recorder.h"
+#include "sightings.h"
 
 struct tracer;
 struct switch_hook;
@@ -32,7 +33,7 @@ struct sentinel {
 
 /* A thread as the interpreter knows it, beside what the core records of it. */
 struct traced_thread {
-    struct thread *thread;
+    struct thread *thread;      /* NULL: what was recorded is forgotten, and there is nothing new yet */
     struct traced_thread *next; /* in its bucket */
     uint64_t tstate_id;
     uint64_t ident;
@@ -53,8 +54,10 @@ struct traced_thread {
 struct switch_hook {
     PyObject ob_base;
     vectorcallfunc vectorcall;
-    struct tracer *tracer_owned; /* NULL: the session is over, uninstall at the next switch */
-    PyObject *previous_owned;    /* the trace function that was there before, or NULL */
+    struct tracer *tracer_owned; /* NULL: left behind, to be uninstalled at the next switch */
+    PyObject *previous_owned;    /* the program's trace function, or NULL */
+    bool is_calling;             /* that one, just now */
+    bool is_left_behind;         /* by a session that is over, in place until its thread switches */
 };
 
 /* Handed to the interpreter: one for each event. */
@@ -69,7 +72,7 @@ struct callback {
 
 /* Callbacks and tool id of sys.monitoring while it runs. */
 struct monitoring_source {
-    int tool_id; /* -1: none */
+    int tool_id; /* -1: none; between sessions there is one only if there was no memory to give it back */
 };
 
 struct tracer_counters {
@@ -78,6 +81,10 @@ struct tracer_counters {
     uint64_t unplaced_greenlets;  /* switched to, or met in mid-flight, without memory for their calls */
     uint64_t unrecorded_threads;  /* times that a thread could not be recorded for lack of memory */
     uint64_t unreached_greenlets; /* suspended at start or stop, and not told of it */
+    uint64_t cut_off_threads;     /* times that a thread's switches were told no longer */
+    uint64_t replaced_profile_functions;
+    uint64_t frozen_objects;  /* out of the collector's sight when a session began */
+    uint64_t unmet_greenlets; /* suspended all the time, in threads that had no event */
 };
 
 struct tracer {
@@ -92,8 +99,9 @@ struct tracer {
     struct thread *current_thread; /* NULL: events of that thread are not recorded */
 
     struct traced_thread *threads[TRACER_THREAD_BUCKETS];
-    uint64_t only_tstate_id;  /* the one thread to record; 0: all of them */
-    uint64_t ended_tstate_id; /* the thread that ended last: it may still emit events */
+    uint64_t only_tstate_id;    /* the one thread to record; 0: all of them */
+    uint64_t ended_tstate_id;   /* the thread that ended last: it may still emit events */
+    struct sightings sightings; /* greenlets that live without a position */
 
     bool initialized;
     bool records_builtins;
@@ -111,9 +119,18 @@ struct tracer {
 
 /* -- event sources: one of the two is compiled ---------------------------------------------------- */
 
-int source_start(struct tracer *tracer); /* -1 and an exception; source_stop() is due all the same */
-void source_stop(struct tracer *tracer); /* leaves no exception */
-void source_notice_threads(struct tracer *tracer); /* threads that appeared without an event */
+/* What the source needs of the interpreter. -1 and an exception. */
+int source_learn(struct module_state *state);
+
+/* `greenlets`: a list of all that live, or NULL. Start: -1 and an exception; source_stop() is due all the
+ * same. Stop leaves no exception. */
+int source_start(struct tracer *tracer, PyObject *greenlets);
+void source_stop(struct tracer *tracer, PyObject *greenlets);
+void source_notice_threads(struct tracer *tracer);       /* threads that appeared without an event */
+void source_forget_thread(struct traced_thread *traced); /* what was put aside for a thread that is gone */
+
+/* 3.10, 3.11: counts the threads in which the program has set a profile function of its own. */
+void source_notice_replacement(struct tracer *tracer);
 
 /* -- greenlets.c ---------------------------------------------------------------------------------- */
 
@@ -122,11 +139,8 @@ void source_notice_threads(struct tracer *tracer); /* threads that appeared with
 void greenlets_arm_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate,
                           compat_frame *entering);
 
-/* Takes over the open calls of the running greenlet: they have time from now on, but no call. */
-void greenlets_seed_calls(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
-
-/* Puts the calling thread's former trace function back; other threads do that at their next switch. */
-void greenlets_disarm(struct tracer *tracer);
+/* Takes over the open calls of a thread's running greenlet: they have time from now on, but no call. */
+void greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_frame *innermost);
 
 extern PyType_Spec switch_hook_spec;
 extern PyType_Spec sentinel_spec;
@@ -155,6 +169,10 @@ void threads_notice_ends(struct tracer *tracer);
 /* The thread's state is being cleared. */
 void threads_end(struct tracer *tracer, uint64_t tstate_id);
 
+/* Forgets what was recorded of the threads. In a child made by fork those that are gone are no longer
+ * known once threads_notice_ends() was called. */
+void threads_forget(struct tracer *tracer);
+
 /* Has a sentinel watch over the calling thread. Without memory its end goes unnoticed. */
 void threads_watch(struct tracer *tracer, struct traced_thread *traced);
 
@@ -165,14 +183,23 @@ void threads_dispose(struct tracer *tracer);
 int tracer_start(struct tracer *tracer);
 int tracer_stop(struct tracer *tracer);
 
-/* What stopping is without an event source: nothing is left that a later session could find. */
+/* Stops what runs: nothing is left that a later session could take for a stack. Keeps the exception that is
+ * set, and sets none. */
 void tracer_end_session(struct tracer *tracer);
+
+/* Forgets everything that was recorded, of earlier sessions too, and goes on recording. */
+void tracer_begin_anew(struct tracer *tracer);
 
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                   compat_frame *frame);
 struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
                                       PyObject *callable);
+
+/* -- fork.c ---------------------------------------------------------------------------------------- */
+
+/* From now on a child made by fork begins its recording anew. -1 and an exception. */
+int fork_watch(struct module_state *state);
 
 /* -- snapshot.c ----------------------------------------------------------------------------------- */
 

@@ -22,9 +22,25 @@ _MEANINGS: Final = {
         "{count:,} times a greenlet ran that no switch had led to: something took away the profiler's trace"
         " function for greenlets. Time and calls near these switches may be with the wrong greenlet."
     ),
+    "cut_off_threads": (
+        "{count:,} times a trace function for greenlets that the program set took the profiler's place in a"
+        " thread. Switches there went unnoticed for a while: time and calls may be with the wrong greenlet."
+    ),
     "unreached_greenlets": (
         "{count:,} greenlets that were suspended when the recording started or stopped could not be told."
         " Calls in the functions that they were in may be missing."
+    ),
+    "replaced_profile_functions": (
+        "{count:,} times the program set a profile function of its own in a thread (sys.setprofile,"
+        " cProfile). On Python 3.10 and 3.11 there is room for one: what that thread did then is missing."
+    ),
+    "frozen_objects": (
+        "{count:,} objects were out of the garbage collector's sight by gc.freeze() when the recording"
+        " started. Calls in greenlets that were among them, and suspended, may be missing."
+    ),
+    "unmet_greenlets": (
+        "{count:,} suspended greenlets belong to threads that did nothing meanwhile, or that are over. That"
+        " they waited is not in the numbers."
     ),
     "unplaced_greenlets": (
         "{count:,} greenlets found no memory for their calls. What they did is in [truncated]."

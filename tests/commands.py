@@ -14,13 +14,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 COMMAND = [sys.executable, "-m", "greenletprofiler"]
 TABLE_BEGINS = "\nRecorded "
 TIMEOUT_SECONDS = 120
+RESEND_SECONDS = 5
 
 
 def run(
@@ -66,6 +67,19 @@ def wait_for_line(process: subprocess.Popen[str], line: str) -> None:
         if text.rstrip("\n") == line:
             return
     raise AssertionError(f"the program ended without printing {line!r}: {process.communicate()}")
+
+
+def end_by(process: subprocess.Popen[str], number: signal.Signals) -> tuple[str, str]:
+    """Sends a signal until the program is over; its standard output and error.
+
+    More than once, for one that comes right before a thread blocks in C code is handled only when that ends,
+    as with any handler in Python; and Ctrl-C in a weakref's callback is dropped by the interpreter.
+    """
+    for _ in range(TIMEOUT_SECONDS // RESEND_SECONDS):
+        process.send_signal(number)
+        with suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=RESEND_SECONDS)
+    raise AssertionError(f"the program does not end by {number.name}")
 
 
 def environment() -> dict[str, str]:

@@ -5,16 +5,43 @@ A process that has imported little has few objects, and starting and stopping lo
 
 from __future__ import annotations
 
+import _thread
+import ast
+import ctypes
 import gc
+import io
+import itertools
+import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from pathlib import Path
 
 import greenlet
 
 from greenletprofiler import Profile, Profiler, _native
 
-WHAT_MEMORY_IS_FOR = ("truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls")
+with suppress(ImportError):  # a Python without its tests
+    from _testcapi import remove_mem_hooks as allow
+    from _testcapi import set_nomemory as refuse
+
+ERRORS = MemoryError, _native.NotRunning
+
+WHAT_MEMORY_IS_FOR = (
+    "truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls", "unrecorded_greenlets",
+)  # fmt: skip
+
+
+FOLDER = str(Path(__file__).parent)
+
+
+def in_a_small_process(expression: str) -> object:
+    """What an expression of this module is worth, in an interpreter that has little to search through."""
+    program = f"import sys; sys.path.insert(0, {FOLDER!r}); import leaks; print(leaks.{expression})"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=600)
+    assert done.stderr == ""
+    return ast.literal_eval(done.stdout)
 
 
 def conserves(profile: Profile) -> bool:
@@ -97,16 +124,42 @@ def changes_of_references(times: int) -> list[int]:
     return [sys.getrefcount(each) - count for each, count in zip(counted, before, strict=True)]
 
 
-def recorded_within(memory_limit: int) -> Profile | None:
-    """A profile by a recorder that may hold so many bytes; None if it cannot even be made or read."""
+def eventful_work(suspended: greenlet.greenlet) -> None:
+    """Some 1,000 events: calls, built-ins, switches, a thread, a greenlet that was there before."""
+    for _ in range(100):
+        work()
+    suspended.switch()
+    done = _thread.allocate_lock()
+    done.acquire()
+    _thread.start_new_thread(in_thread, (done,))
+    done.acquire()
+
+
+def in_thread(done: _thread.LockType) -> None:
+    work()
+    done.release()
+
+
+def forever() -> None:
+    while True:
+        leaf()
+        greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
+
+
+LEAVES = 2 * (100 + 1 + 1)  # of two sessions with eventful_work()
+
+
+def recorded(**limits: int) -> Profile | None:
+    """A profile by a recorder that finds little memory; None if it cannot even be made or read."""
+    suspended = greenlet.greenlet(forever)
+    suspended.switch()
     try:
         recorder = _native.Recorder(
-            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
-            memory_limit=memory_limit,
+            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000, **limits
         )  # fmt: skip
         for _ in range(2):
             recorder.start()
-            work()
+            eventful_work(suspended)
             recorder.stop()
         return Profile.from_snapshot(recorder.snapshot())
     except MemoryError:
@@ -117,15 +170,162 @@ def leaf_calls(profile: Profile) -> int:
     return sum(each.calls for each in profile.functions if each.function.name == "leaf")
 
 
+def is_said(profile: Profile) -> bool:
+    return any(profile.counters[name] for name in WHAT_MEMORY_IS_FOR)
+
+
+def is_wrong(profile: Profile) -> bool:
+    """It lacks something without saying so."""
+    return not conserves(profile) or (not is_said(profile) and leaf_calls(profile) != LEAVES)
+
+
 def with_little_memory(first: int, last: int, step: int) -> tuple[list[int], int]:
-    """Limits at which a profile was wrong without saying so, and how many profiles were complete."""
+    """Limits at which a profile was wrong, and how many profiles were complete."""
     wrong = []
     complete = 0
     for memory_limit in range(first, last, step):
-        profile = recorded_within(memory_limit)
+        profile = recorded(memory_limit=memory_limit)
         if profile is not None:
-            said = any(profile.counters[name] for name in WHAT_MEMORY_IS_FOR)
-            complete += not said
-            if not conserves(profile) or (not said and leaf_calls(profile) != 2):
+            complete += not is_said(profile)
+            if is_wrong(profile):
                 wrong.append(memory_limit)
     return wrong, complete
+
+
+def with_each_request_refused() -> tuple[list[int], int, int]:
+    """Requests for memory whose refusal, of that one alone, made a profile wrong; how many made it
+    incomplete, or impossible; and the number of the last that did."""
+    wrong = []
+    refused = []
+    number = 0
+    while number - max(refused, default=0) < 300:
+        number += 1
+        profile = recorded(failing_request=number)
+        if profile is None or is_said(profile):
+            refused.append(number)
+        if profile is not None and is_wrong(profile):
+            wrong.append(number)
+    return wrong, len(refused), refused[-1]
+
+
+def fails(step: Callable[[], object], number: int, end: int) -> bool:
+    """Whether a step fails when the interpreter gets no memory from one request on, up to another (0: none).
+
+    Short, and asks for no memory itself: where an exception is handled far down in a function, the
+    interpreter needs memory for the place, and without it tries again for ever.
+    """
+    frame = sys._getframe()  # events of 3.10 and 3.11 need the object, which must be there then
+    failed = False
+    refuse(number, end)
+    try:
+        step()
+    except ERRORS:
+        failed = True
+    allow()
+    del frame
+    return failed
+
+
+def without_python_memory(last: int) -> tuple[int, int]:
+    """Runs sessions in which the n-th block that the interpreter asks for is refused, and all after it or
+    that one alone, in start(), stop() and snapshot(), for each n. How many steps failed, and how many did
+    not."""
+    failed = 0
+    steps = 0
+    suspended = greenlet.greenlet(forever)
+    suspended.switch()
+    for number in range(1, last):
+        for end in (number + 1, 0):
+            recorder = _native.Recorder(builtins=True, threads=True, hidden=(), polls=(), node_budget=1000)
+            for step in (recorder.start, recorder.snapshot, recorder.stop, recorder.snapshot):
+                steps += 1
+                failed += fails(step, number, end)
+                work()
+                suspended.switch()
+            if recorder.running:
+                recorder.stop()
+            recorder.start()  # what one that had no memory left behind, the next one clears away
+            recorder.stop()
+            assert conserves(Profile.from_snapshot(recorder.snapshot()))
+    return failed, steps - failed
+
+
+def growth_over_switches(millions: int) -> int:
+    """Bytes that a recording holds more after so many switches."""
+    partner = greenlet.greenlet(forever)
+    profiler = Profiler(builtins=False)
+    with profiler:
+        partner.switch()
+        before = profiler.memory_bytes
+        for _ in range(millions * 500_000):
+            partner.switch()
+        return profiler.memory_bytes - before
+
+
+def growth_of_a_recording_over_sessions(times: int) -> int:
+    """Bytes that a recording holds more after so many sessions, with greenlets that live through them."""
+    living = [greenlet.greenlet(forever) for _ in range(3)]
+    for each in living:
+        each.switch()
+    profiler = Profiler()
+
+    def cycle() -> None:
+        with profiler:
+            for each in living:
+                each.switch()
+
+    for _ in range(10):
+        cycle()
+    before = profiler.memory_bytes
+    for _ in range(times):
+        cycle()
+    return profiler.memory_bytes - before
+
+
+class MallocInfo(ctypes.Structure):
+    """struct mallinfo2 of glibc."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            "arena", "ordblks", "smblks", "hblks", "hblkhd", "usmblks", "fsmblks", "uordblks", "fordblks",
+            "keepcost",
+        )
+    ]  # fmt: skip
+
+
+def held_memory() -> tuple[int, int]:
+    """Bytes that the C library has handed out (0 where it does not say), and blocks that the interpreter
+    has."""
+    gc.collect()
+    handed_out = 0
+    with suppress(AttributeError):  # glibc 2.33 and later have it
+        mallinfo = ctypes.CDLL(None).mallinfo2
+        mallinfo.restype = MallocInfo
+        info = mallinfo()
+        handed_out = info.uordblks + info.hblkhd
+    return handed_out, sys.getallocatedblocks()
+
+
+def report_on_greenlets(count: int) -> tuple[float, int, int]:
+    """Seconds of CPU time for a snapshot and its table after so many short greenlets; and the bytes and
+    blocks of memory that are left once profiler and profile are gone: the least of a few rounds."""
+
+    def round_of(number: int) -> float:
+        profiler = Profiler(builtins=False)
+        with profiler:
+            for _ in range(number):
+                greenlet.greenlet(leaf).switch()
+        before = time.thread_time()
+        profiler.snapshot().print(io.StringIO())
+        return time.thread_time() - before
+
+    seconds, held = [], []
+    for _ in range(4):
+        seconds.append(round_of(count))
+        held.append(held_memory())
+    bytes_left, blocks_left = (
+        min(later - earlier for earlier, later in itertools.pairwise(column))
+        for column in zip(*held, strict=True)
+    )
+    return min(seconds), bytes_left, blocks_left

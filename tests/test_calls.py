@@ -11,6 +11,8 @@ from contextlib import suppress
 import pytest
 from recorded import callees, callers, calls, names, record, stats
 
+pytestmark = pytest.mark.usefixtures("no_collections")
+
 MONITORING = sys.version_info >= (3, 12)
 
 BUILTINS = pytest.mark.parametrize("builtins", [True, False])

@@ -16,6 +16,7 @@ from commands import (
     COMMAND,
     callers_in,
     calls_in,
+    end_by,
     entries_in,
     environment,
     run,
@@ -421,15 +422,13 @@ def test_help_and_version_go_to_standard_output(tmp_path: Path) -> None:
 
 # -- signals -----------------------------------------------------------------------------------------------
 
-#: gevent's are ready once they wait in the hub: what it imports before that runs weakref callbacks, in which
-#: the interpreter drops a Ctrl-C.
 WAITS = {
     "plain": "import time\nprint('ready', flush=True)\ntime.sleep(60)",
     "busy": "print('ready', flush=True)\nwhile True: pass",
-    "gevent": "import gevent\ngevent.spawn(print, 'ready', flush=True)\ngevent.sleep(60)",
+    "gevent": "import gevent\nprint('ready', flush=True)\ngevent.sleep(60)",
     "patched": (
         "from gevent import monkey; monkey.patch_all()\n"
-        "import gevent, time\ngevent.spawn(print, 'ready', flush=True)\ntime.sleep(60)"
+        "import time\nprint('ready', flush=True)\ntime.sleep(60)"
     ),
     "thread": (
         "import threading\n"
@@ -454,8 +453,7 @@ def test_a_signal_ends_the_program_as_it_would_and_the_profile_is_written(
     (tmp_path / "program.py").write_text(CALLS + WAITS[waiting])
     with started("-o", "out.pstats", "program.py", folder=tmp_path) as process:
         wait_for_line(process, "ready")
-        process.send_signal(number)
-        _, standard_error = process.communicate(timeout=60)
+        _, standard_error = end_by(process, number)
     assert "Recorded" in standard_error
     assert "greenletprofiler/" not in standard_error
     assert calls_in(tmp_path / "out.pstats")["in_a_loop"] == 3
@@ -470,8 +468,7 @@ def test_a_programs_own_handler_of_sigterm_wins(tmp_path: Path) -> None:
     )
     with started("-o", "out.pstats", "program.py", folder=tmp_path) as process:
         wait_for_line(process, "ready")
-        process.terminate()
-        output, _ = process.communicate(timeout=60)
+        output, _ = end_by(process, signal.SIGTERM)
     assert (output, process.returncode) == ("handled\n", 9)
     assert calls_in(tmp_path / "out.pstats")["leave"] == 1
 

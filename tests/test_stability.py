@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import ast
 import gc
+import importlib.util
 import subprocess
 import sys
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 
 import greenlet
 import pytest
-from leaks import conserves, leaf, work
+from leaks import conserves, in_a_small_process, leaf, work
 from recorded import record, stats
 
 from greenletprofiler import Profile, Profiler, _native
@@ -21,16 +20,8 @@ from greenletprofiler.errors import ToolIdsTakenError
 
 MONITORING = sys.version_info >= (3, 12)
 
-
-FOLDER = str(Path(__file__).parent)
-
-
-def in_a_small_process(expression: str) -> object:
-    """What an expression of leaks.py is worth, in an interpreter that has little to search through."""
-    program = f"import sys; sys.path.insert(0, {FOLDER!r}); import leaks; print(leaks.{expression})"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
-    assert done.stderr == ""
-    return ast.literal_eval(done.stdout)
+#: A reference from before a recording sees what is really there.
+real_gettrace = greenlet.gettrace
 
 
 def test_a_thousand_sessions_of_one_profiler_leave_no_object_behind() -> None:
@@ -94,7 +85,7 @@ if MONITORING:  # 3.10 and 3.11 have no tool ids
 
 def test_the_extensions_inner_objects_cannot_be_made_by_hand() -> None:
     found: list[type] = []
-    record(lambda: found.append(type(greenlet.gettrace())))
+    record(lambda: found.append(type(real_gettrace())))
     assert found[0].__name__ == "SwitchHook"
     with pytest.raises(TypeError, match="cannot create"):
         found[0]()
@@ -102,7 +93,7 @@ def test_the_extensions_inner_objects_cannot_be_made_by_hand() -> None:
 
 def test_the_hook_for_switches_can_be_called_with_anything() -> None:
     def program() -> None:
-        hook = greenlet.gettrace()
+        hook = real_gettrace()
         assert hook is not None
         for arguments in ((), (1, 2), ("switch", (1, 2)), ("switch", (greenlet.getcurrent(), None))):
             with suppress(TypeError):
@@ -185,6 +176,7 @@ threading.Thread(target=event.wait, daemon=True).start()
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.usefixtures("no_collections")
 def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
     functions = []
     for number in range(100):
@@ -205,6 +197,29 @@ def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
 
 
 def test_whatever_memory_there_is_the_program_goes_on_and_what_is_lost_is_said() -> None:
-    wrong, complete = in_a_small_process("with_little_memory(0, 40_000, 61)")  # type: ignore[misc]
+    wrong, complete = in_a_small_process("with_little_memory(0, 60_000, 61)")  # type: ignore[misc]
     assert wrong == []
     assert complete > 0
+
+
+def test_any_single_request_for_memory_may_fail_and_what_is_lost_is_said() -> None:
+    wrong, refused, last = in_a_small_process("with_each_request_refused()")  # type: ignore[misc]
+    assert wrong == []
+    assert refused > 50
+    assert last > 100
+
+
+@pytest.mark.skipif(importlib.util.find_spec("_testcapi") is None, reason="this Python has no _testcapi")
+def test_any_object_that_the_interpreter_has_no_memory_for_is_an_error_or_none() -> None:
+    failed, succeeded = in_a_small_process("without_python_memory(120)")  # type: ignore[misc]
+    assert failed > 50
+    assert succeeded > 50
+
+
+def test_ten_million_switches_leave_nothing_behind() -> None:
+    assert in_a_small_process("growth_over_switches(10)") == 0
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_sessions_leave_nothing_behind() -> None:
+    assert in_a_small_process("growth_of_a_recording_over_sessions(100_000)") == 0

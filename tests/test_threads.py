@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import _thread
+import subprocess
+import sys
 import threading
 
 import greenlet
+import pytest
 from recorded import callers, calls, names, record, stats
 
 from greenletprofiler import Profile, Profiler
@@ -176,6 +179,78 @@ def test_many_threads_one_after_another_take_bounded_room() -> None:
     assert profile.counters["folded_threads"] > 800
     assert by_name(profile)["[ended threads]"].lifetime_ns > 0
     assert after - before < 600 * 400
+
+
+@pytest.mark.long
+def test_a_hundred_thousand_threads_one_after_another_take_bounded_room() -> None:
+    done = _thread.allocate_lock()
+    done.acquire()
+
+    def work() -> None:
+        leaf()
+        done.release()
+
+    profiler = Profiler()
+    with profiler:
+        sizes = []
+        for _ in range(100):
+            for _ in range(1000):
+                _thread.start_new_thread(work, ())
+                done.acquire()
+            sizes.append(profiler.memory_bytes)
+    profile = profiler.snapshot()
+    assert stats(profile, "leaf").calls == 100_000
+    assert callers(profile, "leaf") == {"work"}
+    assert sum(kind.greenlets for kind in profile.greenlet_kinds) <= 100_000
+    assert max(sizes) < sizes[9] + 100 * 100_000  # a record of 100 bytes for each ended greenlet, at most
+
+
+def test_daemon_threads_at_the_interpreters_end_do_no_harm() -> None:
+    program = """
+import threading, gevent
+from greenletprofiler import Profiler
+started = threading.Barrier(4)
+def spin():
+    started.wait()
+    while True:
+        len("")
+def hub():
+    gevent.spawn(gevent.sleep, 60)
+    started.wait()
+    gevent.sleep(60)
+profiler = Profiler()
+profiler.start()
+for target in (spin, spin, hub):
+    threading.Thread(target=target, daemon=True).start()
+started.wait()
+print(len(profiler.snapshot().threads))
+"""
+    for _ in range(3):
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+        assert (done.stdout, done.stderr, done.returncode) == ("4\n", "", 0)
+
+
+def test_threads_that_began_before_and_end_meanwhile_are_counted_to_their_end() -> None:
+    waits, goes_on = threading.Barrier(4), threading.Event()
+
+    def inner() -> None:
+        waits.wait()
+        goes_on.wait()
+        leaf()
+
+    threads = [threading.Thread(target=inner, name=f"early {number}") for number in range(3)]
+    for thread in threads:
+        thread.start()
+    waits.wait()
+
+    def program() -> None:
+        goes_on.set()
+        for thread in threads:
+            thread.join()
+
+    profile = record(program)
+    assert calls(profile, "inner", "leaf") == 3
+    assert [by_name(profile)[f"early {number}"].alive for number in range(3)] == [False] * 3
 
 
 def test_a_snapshot_from_another_thread_shows_the_one_that_runs() -> None:

@@ -19,7 +19,7 @@ the_system_clock_agrees_with_clock_monotonic(void)
     clock_init(&clock, &clock_system_readings);
     int64_t began_ns = clock.readings->monotonic_ns();
     uint64_t began_ticks = clock_ticks(&clock);
-    while (clock.readings->monotonic_ns() - began_ns < 2000000) {
+    while (clock.readings->monotonic_ns() - began_ns < 50000000) {
     }
     clock_refine(&clock);
     int64_t by_ticks_ns = clock_ns_from_ticks(&clock, (int64_t)(clock_ticks(&clock) - began_ticks));

@@ -1,6 +1,8 @@
 /* test_recorder.c -- calls, greenlets and threads as an event source tells them. */
 #include "check.h"
 
+#include <string.h>
+
 #define US 1000
 
 static void
@@ -235,7 +237,84 @@ a_greenlet_without_room_makes_no_false_edges(void)
     recorder_dispose(&recorder);
 }
 
+/* Of everything that a recording can hold: two threads, one of them folded, greenlets that wait and that
+ * ended, and things that went wrong. */
+static struct thread *
+record_a_little_of_everything(struct recorder *recorder)
+{
+    static char greenlets[3];
+    struct thread *thread = thread_for_test(recorder);
+    recorder_name_greenlet(recorder, thread->position, &greenlets[0]);
+    enter(recorder, thread, &foo, 0x10);
+    switch_to(recorder, thread, &greenlets[1]);
+    enter(recorder, thread, &bar, 0x20);
+    switch_to(recorder, thread, &greenlets[2]);
+    run_for(3 * US);
+    leave(recorder, thread, 0x30);
+    switch_to(recorder, thread, &greenlets[0]);
+    recorder_end_greenlet(recorder, thread, position_map_find(&recorder->greenlets, &greenlets[2]));
+    CHECK(recorder_end_thread(recorder, thread_for_test(recorder), now()));
+    return thread;
+}
+
+static void
+a_recorder_that_forgets_is_as_new(void)
+{
+    const struct recorder_limits limits = {.nodes = 100, .ended_threads = 0, .ended_greenlets = 10};
+    const struct recorder_counters zero = {0};
+    struct recorder recorder;
+    int greenlet;
+    recorder_for_test(&recorder, &limits);
+    size_t bytes_when_new = recorder.memory.bytes;
+    (void)record_a_little_of_everything(&recorder);
+    CHECK(recorder.ended != NULL && recorder.ended_greenlet_count == 2 && recorder.greenlets.count == 2);
+    recorder_forget(&recorder);
+    CHECK(recorder.memory.bytes == bytes_when_new);
+    CHECK(recorder.threads == NULL && recorder.ended == NULL);
+    CHECK(recorder.node_count == 0 && recorder.ended_greenlet_count == 0);
+    CHECK(recorder.greenlets.count == 0);
+    CHECK(memcmp(&recorder.counters, &zero, sizeof zero) == 0);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &greenlet);
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(5 * US);
+    leave(&recorder, thread, 0x20);
+    CHECK(thread->id == 1 && thread->position->id == 1);
+    CHECK(node_at(thread, &foo, NULL) == NULL);
+    CHECK(node_at(thread, &bar, NULL)->calls == 1);
+    CHECK(charged_ticks(thread) == 5 * US && thread_recorded_ticks(thread) == 5 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+forgetting_needs_no_memory(void)
+{
+    const struct recorder_limits limits = {.nodes = 100, .ended_threads = 0, .ended_greenlets = 10};
+    struct failing_memory failing = {0};
+    struct memory memory;
+    struct clock clock;
+    struct recorder recorder;
+    failing_memory_init(&memory, &failing);
+    fake_clock_init(&clock);
+    CHECK(recorder_init(&recorder, &memory, &clock, &limits));
+    recorder_set_marks(&recorder, &truncated_mark, &ended_mark);
+    (void)record_a_little_of_everything(&recorder);
+    size_t requests = failing.requests;
+    recorder_forget(&recorder);
+    CHECK(failing.requests == requests);
+    failing.requests = 0;
+    for (failing.fail_at = 1; thread_for_test(&recorder) == NULL; failing.fail_at++) {
+        CHECK(recorder.node_count == 0 && recorder.threads == NULL);
+        failing.requests = 0;
+    }
+    CHECK(failing.fail_at > 5);
+    recorder_dispose(&recorder);
+    CHECK(recorder.memory.bytes == 0);
+}
+
 const struct test recorder_tests[] = {
+    {"a recorder that forgets is as new", a_recorder_that_forgets_is_as_new},
+    {"forgetting needs no memory", forgetting_needs_no_memory},
     {"a greenlet without room makes no false edges", a_greenlet_without_room_makes_no_false_edges},
     {"a leave is matched by its frame", a_leave_is_matched_by_its_frame},
     {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},

@@ -167,6 +167,24 @@ a_jump_of_the_clock_is_dropped_and_said(void)
 }
 
 static void
+losing_the_processor_between_two_readings_is_no_jump(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(3 * MS);
+    uint64_t ticks = now();
+    sleep_for(50 * MS); /* before the other clocks can be read */
+    recorder_leave(&recorder, thread, 0x10, ticks);
+    CHECK(thread->dropped_intervals == 0);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 3 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 0);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
 a_counter_that_is_set_back_is_dropped_too(void)
 {
     struct recorder recorder;
@@ -267,7 +285,27 @@ a_slice_can_be_moved_to_the_node_that_it_belongs_to(void)
     recorder_dispose(&recorder);
 }
 
+static void
+an_account_begins_when_its_clocks_are_read_however_late_that_is(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    uint64_t early_ticks = now();
+    sleep_for(50 * MS);
+    struct thread *thread =
+        recorder_add_thread(&recorder, &thread_root, CLOCK_THREAD_CPUTIME_ID, true, early_ticks);
+    run_for(20 * MS);
+    recorder_settle(&recorder, now());
+    CHECK(thread->dropped_intervals == 0);
+    CHECK(thread_recorded_ticks(thread) == 20 * MS);
+    CHECK(charged_ticks(thread) == 20 * MS && thread->off_cpu_ticks == 0);
+    CHECK(thread->position->running_ticks == 20 * MS);
+    recorder_dispose(&recorder);
+}
+
 const struct test thread_tests[] = {
+    {"an account begins when its clocks are read, however late that is",
+     an_account_begins_when_its_clocks_are_read_however_late_that_is},
     {"a slice can be moved to the node that it belongs to",
      a_slice_can_be_moved_to_the_node_that_it_belongs_to},
     {"a thread that began with another's CPU clock is put right",
@@ -282,6 +320,8 @@ const struct test thread_tests[] = {
     {"a hub off the CPU in its poll is idle", a_hub_off_the_cpu_in_its_poll_is_idle},
     {"the Python function that a poll calls is not idle", the_python_function_that_a_poll_calls_is_not_idle},
     {"a jump of the clock is dropped and said", a_jump_of_the_clock_is_dropped_and_said},
+    {"losing the processor between two readings is no jump",
+     losing_the_processor_between_two_readings_is_no_jump},
     {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
     {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
     {"waiting goes to the node that was on top", waiting_goes_to_the_node_that_was_on_top},

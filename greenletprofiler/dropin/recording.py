@@ -2,9 +2,14 @@
 
 Counting goes on over stop() and start() until clear(). A Profiler has its settings for life, so a start()
 with other settings retires it: its profile is kept, and its numbers are added to the new one's.
+
+A child made by fork begins anew if it was recording: the running profiler forgets by itself what it recorded,
+and the retired profiles go here.
 """
 
 from __future__ import annotations
+
+import os
 
 from greenletprofiler.profile import Profile
 from greenletprofiler.profiler import Profiler
@@ -21,6 +26,7 @@ class Recording:
         self._profiler: Profiler | None = None
         self._settings: Settings = (False, True)
         self._retired: list[Profile] = []
+        self._watches_forks = False
 
     @property
     def running(self) -> bool:
@@ -60,12 +66,22 @@ class Recording:
 
     def _profiler_for(self, settings: Settings) -> Profiler:
         if self._profiler is not None and self._settings != settings:
-            self._retired.append(self._profiler.snapshot())
+            self._retire(self._profiler.snapshot())
             self._profiler = None
         if self._profiler is None:
             self._profiler = Profiler(*settings)
             self._settings = settings
         return self._profiler
+
+    def _retire(self, profile: Profile) -> None:
+        if not self._watches_forks:
+            os.register_at_fork(after_in_child=self._begin_anew_in_child)
+            self._watches_forks = True
+        self._retired.append(profile)
+
+    def _begin_anew_in_child(self) -> None:
+        if self.running:
+            self._retired.clear()
 
 
 #: There is one for the interpreter, as the module's functions have no other place to keep it.

@@ -69,6 +69,7 @@ class Greenlet:
     dead: bool = False
     steps: Steps | None = None
     pending: Raised | None = None
+    dying: bool = False  # killed for want of references, and what it does at its end runs
     release: Greenlet | None = None  # switched away from, and no longer kept alive by running
     frames: list[Frame] = field(default_factory=list)
 
@@ -101,7 +102,7 @@ class GeneratorObject:
 # -- what is to be seen ---------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class SeenGreenlet:
     class_name: str
     kind: str | None = None
@@ -119,10 +120,10 @@ class SeenThread:
     alive: bool | None = True  # None: it ended while nothing was recorded, so nobody may have told
 
 
-#: nodes: path -> (calls, resumes); greenlets by (class, first function, switches, alive); switches; alive
-ThreadFacts = tuple[
-    dict[Path, tuple[int, int]], "Counter[tuple[str, str | None, int, bool]]", int, "bool | None"
-]
+#: By (class, first function, switches, alive).
+Greenlets = Counter[tuple[str, "str | None", int, bool]]
+#: nodes: path -> (calls, resumes); greenlets; switches; alive
+ThreadFacts = tuple[dict[Path, tuple[int, int]], Greenlets, int, "bool | None"]
 
 
 @dataclass
@@ -143,6 +144,16 @@ class Recording:
         self.only: Thread | None = None
         self.seen: dict[Thread, SeenThread] = {}
         self.session: dict[Greenlet, SeenGreenlet] = {}
+        #: All that began; and of each that was ever named what is known of it, in all sessions.
+        self.begun: list[Greenlet] = []
+        self.known: dict[Greenlet, SeenGreenlet] = {}
+        #: Threads that had an event in this session: before that nobody can tell which greenlet they run.
+        self.armed: set[Thread] = set()
+        self.unnamed: dict[Thread, tuple[Greenlet, SeenGreenlet]] = {}
+        #: An unnamed thread ran another greenlet in one session than in the next: they count as one.
+        self.moved_unnoticed = False
+        #: A session began or ended while a greenlet was dying that nothing leads to: it is not found.
+        self.unfindable = False
         #: A thread that has no event cannot be asked for its greenlet: the profile takes it for the main one.
         self.another_thread_in_subclass = False
 
@@ -151,30 +162,75 @@ class Recording:
 
     def start(self, here: Thread, threads: list[Thread]) -> None:
         self.running = True
+        self.look_for_dying(here)
         self.only = None if self.all_threads else here
         self.session = {}
+        self.armed = set()
+        for greenlet, seen in self.known.items():
+            seen.alive &= not greenlet.dead
         for thread in threads:
             if self.records(thread):
                 in_subclass = thread.current.class_name != "greenlet"
-                self.another_thread_in_subclass |= thread is not here and in_subclass
+                known = thread is here or thread.current in self.known
+                self.another_thread_in_subclass |= in_subclass and not known
                 self.see(thread, thread.current)
+                if not known:
+                    self.unnamed[thread] = thread.current, self.session[thread.current]
+        self.event(here)
 
-    def stop(self) -> None:
+    def stop(self, here: Thread) -> None:
+        self.look_for_dying(here)
         self.running = False
+
+    def look_for_dying(self, here: Thread) -> None:
+        found: Greenlet | None = here.current
+        dying = {greenlet for greenlet in self.begun if greenlet.dying and greenlet.active}
+        while found is not None:
+            dying.discard(found)
+            found = found.parent
+        self.unfindable |= bool(dying)
+
+    @property
+    def is_known_to_be_wrong(self) -> bool:
+        """What nothing tells a profiler has happened."""
+        return self.another_thread_in_subclass or self.moved_unnoticed or self.unfindable
+
+    def event(self, thread: Thread) -> None:
+        """Whatever is told of a thread first makes its greenlets known."""
+        if self.records(thread) and thread not in self.armed:
+            self.armed.add(thread)
+            self.unnamed.pop(thread, None)
+            for greenlet in self.begun:
+                if greenlet.thread is thread and greenlet.active:
+                    self.known[greenlet] = self.see(thread, greenlet)
 
     def see(self, thread: Thread, greenlet: Greenlet) -> SeenGreenlet:
         """A greenlet's first appearance in a session: its open Python functions are taken over, without
         calls; the open built-ins are not known."""
         if greenlet not in self.session:
-            seen = self.session[greenlet] = SeenGreenlet(greenlet.class_name)
             there = self.seen.setdefault(thread, SeenThread())
-            there.greenlets.append(seen)
+            seen = self.seen_before(thread, greenlet) or SeenGreenlet(greenlet.class_name)
+            self.session[greenlet] = seen
+            if seen not in there.greenlets:
+                there.greenlets.append(seen)
+            if thread in self.armed:
+                self.known[greenlet] = seen
             there.nodes.setdefault((greenlet.class_name,), [0, 0])
             for depth, frame in enumerate(greenlet.frames):
                 frame.visible = frame.is_python
                 if frame.visible:
                     self.touch(thread, greenlet, depth)
         return self.session[greenlet]
+
+    def seen_before(self, thread: Thread, greenlet: Greenlet) -> SeenGreenlet | None:
+        """What an earlier session knew of it."""
+        if greenlet in self.known:
+            return self.known[greenlet]
+        before, seen = self.unnamed.get(thread, (greenlet, None))
+        if greenlet is not thread.current:
+            return None
+        self.moved_unnoticed |= before is not greenlet
+        return seen
 
     def touch(self, thread: Thread, greenlet: Greenlet, depth: int) -> list[int]:
         """The numbers of the node at which the frame at `depth` is."""
@@ -187,9 +243,16 @@ class Recording:
     def enter(self, greenlet: Greenlet, resumed: bool) -> None:
         """The last frame of the greenlet was just entered."""
         frame = greenlet.frames[-1]
+        if frame.is_python or self.builtins:
+            self.event(greenlet.thread)
         if self.records(greenlet.thread) and (frame.is_python or self.builtins):
             frame.visible = True
             self.touch(greenlet.thread, greenlet, len(greenlet.frames) - 1)[resumed] += 1
+
+    def leave(self, greenlet: Greenlet, frame: Frame) -> None:
+        """The last frame of the greenlet is about to be left."""
+        if frame.is_python or self.builtins:
+            self.event(greenlet.thread)
 
     def switch(self, target: Greenlet) -> None:
         if self.records(target.thread):
@@ -203,6 +266,7 @@ class Recording:
 
     def begin_thread(self, thread: Thread) -> None:
         if self.records(thread):
+            self.armed.add(thread)
             self.see(thread, thread.current)
 
     def end_thread(self, thread: Thread) -> None:
@@ -275,6 +339,7 @@ class Machine:
         main = Greenlet("greenlet", thread, name, (), None, references=IMMORTAL, started=True, steps=steps)
         thread.current = main
         self.threads.append(thread)
+        self.recording.begun.append(main)
         self.recording.begin_thread(thread)
         return thread
 
@@ -336,6 +401,7 @@ class Machine:
             target.started = True
             target.steps = self.outermost(target, thrown)
             self.kept.append(target.steps)
+            self.recording.begun.append(target)
         self.recording.switch(target)
         self.thread.current = target
 
@@ -381,10 +447,12 @@ class Machine:
         parent, greenlet.parent = greenlet.parent, self.current
         self.current.references += 1
         greenlet.references = 1
+        greenlet.dying = True
         try:
             yield from self.request(ToGreenlet(greenlet, Raised(GREENLET_EXIT)))
         except Raised:
             pass  # nobody could catch it there
+        greenlet.dying = False
         temporary, greenlet.parent = greenlet.parent, parent
         if greenlet.active and greenlet.references == 1:
             greenlet.references = IMMORTAL
@@ -419,6 +487,7 @@ class Machine:
     def pop(self, frame: Frame) -> None:
         if self.over:
             return
+        self.recording.leave(self.current, frame)
         last = self.current.frames.pop()
         assert last is frame
 
@@ -748,7 +817,7 @@ class Machine:
         for number in range(1, p.MORE_THREADS + 1):
             while number < len(self.threads) and self.threads[number].alive:
                 yield from self.hand_to(self.threads[number])
-        self.recording.stop()
+        self.recording.stop(self.thread)
         self.recording.end_thread(self.thread)
         self.expected.append(self.recording.expected())
         self.over = True
@@ -764,7 +833,7 @@ class Machine:
 
     def do_stop(self, _it: p.Stop, _context: Context) -> Steps:
         if self.recording.running:
-            self.recording.stop()
+            self.recording.stop(self.thread)
         return False
         yield
 

@@ -6,12 +6,13 @@
 
 ORACLE_PROGRAMS says how many programs: `quick` (the default), `ci`, or a number. Each runs with built-ins
 and without. A failure prints the shrunk program, to be pasted into test_found.py, and how to repeat it;
-`ci` tries the same programs every time.
+`quick` and `ci` try the same programs every time.
 
-Left out, for no event tells of it: a thread that start() meets between two calls, and whose first event
-after that is a switch (built-ins off). Taken as the interpreter tells it: a generator that is closed or
-thrown into before it began is entered on 3.10 and 3.11; a half-run one without a try block is closed without
-being entered on 3.13; types that are called are seen from 3.12 on.
+Left out, for nothing tells of it: a thread that start() meets between two calls, and whose first event after
+that is a switch (built-ins off); which greenlet a thread runs that has no event; a greenlet in the middle of
+being killed while the recording begins or ends in another one. Taken as the interpreter tells it: a
+generator that is closed or thrown into before it began is entered on 3.10 and 3.11; a half-run one without a
+try block is closed without being entered on 3.13; types that are called are seen from 3.12 on.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _NUMBERS: Final = {"quick": 300, "ci": 5000}
 _CHOSEN: Final = os.environ.get("ORACLE_PROGRAMS", "quick")
 _SETTINGS: Final = settings(
     max_examples=_NUMBERS[_CHOSEN] if _CHOSEN in _NUMBERS else int(_CHOSEN),
-    derandomize=_CHOSEN == "ci",
+    derandomize=_CHOSEN in _NUMBERS,
     database=None,
     deadline=None,
     print_blob=True,
@@ -42,6 +43,6 @@ _SETTINGS: Final = settings(
 @_SETTINGS
 @given(program=programs(), threads=st.sampled_from((True, True, True, False)))
 def test_any_program_is_recorded_as_the_model_says(program: p.Program, threads: bool) -> None:
-    assume(not predict(program, True, threads).recording.another_thread_in_subclass)
+    assume(not predict(program, True, threads).recording.is_known_to_be_wrong)
     for builtins in (True, False):
         check(program, builtins, threads)
