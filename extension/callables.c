@@ -12,13 +12,21 @@ is_cython_function(const PyTypeObject *type)
            type->tp_vectorcall_offset == (Py_ssize_t)offsetof(PyCFunctionObject, vectorcall);
 }
 
+/* The interpreter points the C name of a class made by Python code into the str that is its name. A type
+ * made from a spec has a C string of its own, and a module only if it was given one. */
 bool
 type_is_of_c(const PyTypeObject *type)
 {
-    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0) {
+    const PyHeapTypeObject *heap_type = (const PyHeapTypeObject *)type;
+    if ((type->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0 || heap_type->ht_module != NULL) {
         return true;
     }
-    return ((const PyHeapTypeObject *)type)->ht_module != NULL;
+    const char *name = heap_type->ht_name != NULL ? PyUnicode_AsUTF8(heap_type->ht_name) : NULL;
+    if (name == NULL) {
+        PyErr_Clear(); /* lone surrogates: only Python code makes such names */
+        return false;
+    }
+    return type->tp_name != name;
 }
 
 static const void *
@@ -70,8 +78,9 @@ callable_key_unusual(struct module_state *state, PyObject *callable)
 {
     callable = callable_unwrap(state, callable);
     PyTypeObject *type = Py_TYPE(callable);
-    if (type == &PyFunction_Type || type == &PyStaticMethod_Type || type->tp_call == state->slot_call) {
-        return NULL;
+    if (type == &PyFunction_Type || type == &PyStaticMethod_Type || type->tp_call == state->slot_call ||
+        type->tp_call == NULL) {
+        return NULL; /* the last: not a callable, and about to fail */
     }
     if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable) || is_cython_function(type)) {
         const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;

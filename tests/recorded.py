@@ -27,7 +27,7 @@ def record(program: Callable[[], object], builtins: bool = True, threads: bool =
 def name_of(function: Function) -> str:
     """The name without the test function that a function was defined in; `list.append` of a method."""
     name = function.name.rpartition("<locals>.")[2]
-    return f"{function.owner}.{name}" if function.kind in ("method", "classmethod", "slot") else name
+    return f"{function.owner}.{name}" if function.kind in ("method", "slot") else name
 
 
 def stats(profile: Profile, name: str) -> FunctionStats:

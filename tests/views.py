@@ -212,12 +212,13 @@ def _seen_by(session: Session, program: Program) -> Seen:
 
 
 _BUILTIN = re.compile(r"<built-in method (?:.*\.)?(\w+)>")
+_CALLABLE = re.compile(r"<(?:[\w.]+\.)?(\w+) object>")
 _METHOD = re.compile(r"<(?:method|slot wrapper) '(\w+)' of '(.*)' objects>")
 
 
 def _plain(name: str) -> str:
     """cProfile's name of a built-in as recorded.name_of gives it."""
-    if found := _BUILTIN.fullmatch(name):
+    if found := _BUILTIN.fullmatch(name) or _CALLABLE.fullmatch(name):
         return found[1]
     if found := _METHOD.fullmatch(name):
         return f"{found[2]}.{found[1]}"
