@@ -21,5 +21,6 @@ def no_collections() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The oracle comes last: what its programs leave suspended for good is there to be met by other tests."""
-    items.sort(key=lambda item: "oracle" in item.path.parts)
+    """Hard cases and the oracle come last: what they leave suspended is there to be met by others."""
+    order = ("hard", "oracle")
+    items.sort(key=lambda item: next((order.index(part) + 1 for part in item.path.parts if part in order), 0))

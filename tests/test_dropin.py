@@ -357,11 +357,37 @@ def test_children_tell_calls_of_this_caller_only() -> None:
     assert named(named(stats, "Shape.area").children, "leaf").ncall == 1
 
 
-def test_of_functions_that_ran_before_the_start_only_callers_have_rows() -> None:
+def test_of_functions_that_ran_before_the_start_those_have_rows_that_ran_on() -> None:
+    def before() -> None:
+        main.switch()
+        spin(1)
+
+    main = greenlet.getcurrent()
+    worker, idle = greenlet.greenlet(before), greenlet.greenlet(before)
+    worker.switch()
+    idle.switch()
     stats = recorded(shapes)
     assert {item.name for item in stats} == {"recorded", "shapes", "Shape.area", "Shape.unit", "leaf"}
     assert [(item.name, item.ncall, item.tavg) for item in stats if not item.ncall] == [("recorded", 0, 0.0)]
     assert [(child.name, child.ncall) for child in named(stats, "recorded").children] == [("shapes", 1)]
+    stats = recorded(worker.switch)
+    assert named(stats, "before").ncall == 0
+    assert named(stats, "before").ttot >= 0.0009
+
+
+def test_a_loop_without_calls_that_runs_since_before_the_start_has_its_time() -> None:
+    def loop() -> None:
+        main.switch()
+        for _ in range(20_000):
+            pass
+        main.switch()
+
+    main = greenlet.getcurrent()
+    worker = greenlet.greenlet(loop)
+    worker.switch()
+    found = named(recorded(worker.switch), "loop")
+    assert (found.ncall, found.ttot) == (0, found.tsub)
+    assert found.tsub > 0.0001
 
 
 def test_sorting_by_each_type_and_order() -> None:

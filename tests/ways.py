@@ -96,7 +96,7 @@ def fresh(function: Callable[[], object]) -> Callable[[], object]:
 
 def edges_of(seen: Seen) -> Edges:
     """Without the calls of who runs the program."""
-    return comparable({edge: count for edge, count in seen.edges.items() if not edge[0].startswith("by_the")})
+    return comparable({edge: count for edge, count in seen.edges.items() if edge[0] != "_seen_by"})
 
 
 def recorded(view: str, program: Callable[[], object], builtins: bool) -> Edges:
@@ -128,7 +128,7 @@ def _places(trace: TracebackType | None) -> Iterable[str]:
 
 
 def changed_accounts(errors: list[Any], plain: Account | None) -> list[Account | None]:
-    """Of these exceptions those that are not as they were without a profiler. One in 50 is looked at closely."""
+    """Of these exceptions, those that are not as they were without a profiler. One in 50 is looked into."""
     assert plain is not None
     other = [account(error) for error in errors if type(error) is not plain[0]]
     return other + [each for each in map(account, errors[::50]) if each != plain]

@@ -129,7 +129,9 @@ def _function_rows(profiles: Sequence[Profile]) -> dict[Key, Row]:
 
 
 def _is_shown(row: Row) -> bool:
-    return bool(row.sums.all_calls) or any(child.all_calls for child in row.children.values())
+    """What was called; and what ran before the start, if it called, or ran by itself, since."""
+    calls = row.sums.all_calls or any(child.all_calls for child in row.children.values())
+    return bool(calls or row.sums.self.running_ns)
 
 
 def _added(one: Sums, other: Sums) -> Sums:

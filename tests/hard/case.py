@@ -19,6 +19,8 @@ A case's own functions are those of its file. A Truth holds all of their calls, 
 them. What it does not hold is false: a function without calls, a caller that never called, recursion that
 was none. Edges to built-ins are compared for those built-ins that it names.
 
+Comprehensions are functions before Python 3.12, so they are left out of all.
+
 Names are bare: "leaf", "sorted", "switch", "__lt__". PROGRAM is the case's function; ELSEWHERE is any caller
 that is neither an own function nor a built-in that the truth names. Who begins a greenlet has no caller.
 """
@@ -36,6 +38,8 @@ Edges = Mapping[tuple[str, str], int]
 PROGRAM: Final = "(program)"
 ELSEWHERE: Final = "(elsewhere)"
 
+COMPREHENSIONS: Final = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>"})
+
 #: How far off CPU time may be. Less than any spin() of a case, so none can be another function's.
 TOLERANCE_MS: Final = 0.7
 TOLERANCE_SHARE: Final = 0.05
@@ -44,8 +48,8 @@ TOLERANCE_SHARE: Final = 0.05
 @dataclass(frozen=True)
 class Truth:
     """calls: calls and resumes of all own functions that have any. outermost: those at which the function
-    was not open already, where that is not all of them. edges: with built-ins and without. milliseconds: inclusive
-    CPU time."""
+    was not open already, where that is not all of them. edges: with built-ins and without. milliseconds:
+    inclusive CPU time."""
 
     calls: Mapping[str, int]
     edges: Edges = field(default_factory=dict)
@@ -56,7 +60,7 @@ class Truth:
 
     def wrong_counts(self, seen: Seen, builtins: bool) -> list[str]:
         """Calls and edges that are not true, in words."""
-        own = seen.own | self.calls.keys()
+        own = (seen.own | self.calls.keys()) - COMPREHENSIONS
         calls = {name: count for name, count in seen.calls.items() if name in own}
         outermost = {name: count for name, count in seen.outermost.items() if name in own}
         edges = {**self.edges, **(self.with_builtins if builtins else self.without_builtins)}
@@ -149,11 +153,13 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Case:
-    """truths: of each snapshot that the program takes, and of the end. greenlets_switch: while it records."""
+    """truths: of each snapshot that the program takes, and of the end. greenlets_switch: while it records.
+    in_a_process: of its own, for what it leaves behind."""
 
     program: Callable[[Recording], None]
     truths: tuple[Truth, ...]
     greenlets_switch: bool
+    in_a_process: bool
 
     @property
     def name(self) -> str:
@@ -176,6 +182,8 @@ class Case:
         )
 
 
-def case(*truths: Truth, greenlets_switch: bool = True) -> Callable[[Callable[[Recording], None]], Case]:
+def case(
+    *truths: Truth, greenlets_switch: bool = True, in_a_process: bool = False
+) -> Callable[[Callable[[Recording], None]], Case]:
     """Makes a Case of a program."""
-    return lambda program: Case(program, truths, greenlets_switch)
+    return lambda program: Case(program, truths, greenlets_switch, in_a_process)

@@ -1,5 +1,5 @@
 """What is still open at a snapshot or a stop has its calls and its time up to then, and goes on from there.
-The recording may end in another greenlet or thread than it began in, and leaves nothing to who records next."""
+The recording may end in another greenlet or thread than it began in, and leaves nothing to the next one."""
 
 from __future__ import annotations
 

@@ -7,12 +7,27 @@ from types import ModuleType
 from typing import Final
 
 import pytest
-from views import SESSIONS, CProfileSession
+from views import SESSIONS
 
-from hard import cases_in_mid_flight, cases_switching_in_c, cases_unfinished
+from hard import (
+    cases_deaths,
+    cases_in_mid_flight,
+    cases_libraries,
+    cases_switching_in_c,
+    cases_threads,
+    cases_unfinished,
+)
+from hard.alone import run_alone, run_here
 from hard.case import Case, Outcome
 
-MODULES: Final[tuple[ModuleType, ...]] = (cases_switching_in_c, cases_in_mid_flight, cases_unfinished)
+MODULES: Final[tuple[ModuleType, ...]] = (
+    cases_in_mid_flight,
+    cases_unfinished,
+    cases_deaths,
+    cases_switching_in_c,
+    cases_threads,
+    cases_libraries,
+)
 CASES: Final = [each for module in MODULES for each in vars(module).values() if isinstance(each, Case)]
 
 #: A machine that others use may disturb the times of one run; a profiler that is wrong is so in each.
@@ -36,7 +51,7 @@ def test_a_profile_is_true(case: Case, interface: str, builtins: bool) -> None:
 
 
 def run(case: Case, interface: str, builtins: bool) -> Outcome:
-    return case.run(SESSIONS[interface](builtins), builtins)
+    return (run_alone if case.in_a_process else run_here)(case, interface, builtins)
 
 
 @pytest.mark.parametrize(
@@ -44,4 +59,4 @@ def run(case: Case, interface: str, builtins: bool) -> Outcome:
 )
 @BUILTINS
 def test_a_profile_of_cprofile_is_not_true_where_greenlets_switch(case: Case, builtins: bool) -> None:
-    assert case.run(CProfileSession(builtins), builtins).wrong_counts
+    assert run(case, "cProfile", builtins).wrong_counts

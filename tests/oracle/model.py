@@ -184,7 +184,7 @@ class Recording:
         self.running = False
 
     def miss_the_dead(self) -> None:
-        """All that live are looked for when a session begins and ends, in threads that are not recorded too."""
+        """All that live are looked for when a session begins and ends, in other threads too."""
         for greenlet, seen in self.known.items():
             seen.alive &= not greenlet.dead
 
