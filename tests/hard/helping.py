@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import _thread
+import asyncio
 import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Container, Iterable
+from typing import Any
 
 import gevent
 from gevent.hub import Hub
@@ -76,3 +78,20 @@ def wait_until_it_polls(thread: threading.Thread) -> None:
     assert thread.ident is not None
     while sys._current_frames()[thread.ident].f_code is not Hub.run.__code__:
         os.sched_yield()
+
+
+def in_sqlalchemy(work: Callable[[Any], None], tasks: int) -> None:
+    """Calls it in that many asyncio tasks at once, each with an SQLite database of its own."""
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    async def task() -> None:
+        async with engine.connect() as connection:
+            await connection.run_sync(work)
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*[task() for _ in range(tasks)])
+        await engine.dispose()
+
+    engine = create_async_engine("sqlite+aiosqlite://", poolclass=NullPool)
+    asyncio.run(all_of_them())

@@ -11,8 +11,10 @@ from views import SESSIONS
 
 from hard import (
     cases_deaths,
+    cases_generators,
     cases_in_mid_flight,
     cases_libraries,
+    cases_recursion,
     cases_switching_in_c,
     cases_threads,
     cases_unfinished,
@@ -25,8 +27,10 @@ MODULES: Final[tuple[ModuleType, ...]] = (
     cases_unfinished,
     cases_deaths,
     cases_switching_in_c,
+    cases_generators,
     cases_threads,
     cases_libraries,
+    cases_recursion,
 )
 CASES: Final = [each for module in MODULES for each in vars(module).values() if isinstance(each, Case)]
 
