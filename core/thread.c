@@ -6,6 +6,8 @@
 #define JUMP_NS INT64_C(1000000)
 #define JUMP_SHARE 1000
 
+#define READINGS_AFTER_OWN 3
+
 static void
 remember_reading(struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns, int64_t cpu_ns)
 {
@@ -104,6 +106,53 @@ monotonic_ns_at(const struct clock *clock, uint64_t now_ticks)
     return since_ticks > 0 ? monotonic_ns - clock_ns_from_ticks(clock, since_ticks) : monotonic_ns;
 }
 
+static uint64_t
+charge_own_until(struct thread *thread, uint64_t now_ticks)
+{
+    uint64_t own_ticks = now_ticks > thread->last_ticks ? now_ticks - thread->last_ticks : 0;
+    thread->own_ticks += own_ticks;
+    thread->last_ticks += own_ticks;
+    return own_ticks;
+}
+
+/* What is still to be charged of the time off the CPU since the last reading, after `own_ticks` that were the
+ * profiler's: what the interval before it hides, for it was short, is owed. */
+static int64_t
+debt_after_own(const struct thread *thread, uint64_t own_ticks, uint64_t now_ticks, int64_t cpu_ns)
+{
+    int64_t wall_ticks = (int64_t)(now_ticks - thread->cpu_read_ticks);
+    int64_t cpu_ticks = clock_ticks_from_ns(thread->clock, cpu_ns - thread->cpu_read_ns);
+    int64_t off_cpu_ticks = wall_ticks - cpu_ticks + thread->cpu_debt_ticks;
+    int64_t owed_ticks = off_cpu_ticks - (int64_t)own_ticks;
+    return off_cpu_ticks < 0 ? off_cpu_ticks : owed_ticks > 0 ? owed_ticks : 0;
+}
+
+static void
+read_anew(struct thread *thread, uint64_t own_ticks)
+{
+    uint64_t now_ticks = clock_ticks(thread->clock);
+    int64_t monotonic_ns = monotonic_ns_at(thread->clock, now_ticks);
+    int64_t cpu_ns = 0;
+    if (thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns) && cpu_ns >= thread->cpu_read_ns) {
+        thread->cpu_debt_ticks = debt_after_own(thread, own_ticks, now_ticks, cpu_ns);
+        remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
+        read_again_in_a_while(thread, now_ticks);
+    }
+}
+
+/* A thread that loses the processor while the profiler works has lost nothing of the program's: the next
+ * comparison is with a reading from after that. To ask for the CPU clock is when the kernel likes to take it,
+ * so that may take a second reading; more have not been seen. */
+void
+thread_charge_own(struct thread *thread, uint64_t now_ticks)
+{
+    uint64_t own_ticks = charge_own_until(thread, now_ticks);
+    for (int reading = 0; own_ticks > thread->long_ticks && reading < READINGS_AFTER_OWN; reading++) {
+        read_anew(thread, own_ticks);
+        own_ticks = charge_own_until(thread, clock_ticks(thread->clock));
+    }
+}
+
 void
 thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {
@@ -143,15 +192,6 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
     }
     remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
     read_again_in_a_while(thread, now_ticks);
-}
-
-void
-thread_charge_own(struct thread *thread, uint64_t now_ticks)
-{
-    if (now_ticks > thread->last_ticks) {
-        thread->own_ticks += now_ticks - thread->last_ticks;
-        thread->last_ticks = now_ticks;
-    }
 }
 
 void

@@ -31,6 +31,8 @@ fake_cpu_ns(clock_of_thread thread, int64_t *cpu_ns)
     if (!fake.cpu_is_gone) {
         *cpu_ns = fake.cpu_ns;
     }
+    sleep_for(fake.lost_when_read_ns);
+    fake.lost_when_read_ns = 0;
     return !fake.cpu_is_gone;
 }
 

@@ -36,6 +36,7 @@ _Noreturn void check_failed(const char *file, int line, const char *what);
 struct fake_time {
     int64_t monotonic_ns;
     int64_t cpu_ns;
+    int64_t lost_when_read_ns; /* off the CPU, right after the next reading of the CPU clock */
     bool cpu_is_gone;
 };
 extern struct fake_time fake;

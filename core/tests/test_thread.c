@@ -185,6 +185,49 @@ losing_the_processor_between_two_readings_is_no_jump(void)
 }
 
 static void
+what_the_profiler_loses_the_processor_for_is_its_own(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(2 * MS);
+    fake.lost_when_read_ns = 4 * MS;
+    leave(&recorder, thread, 0x10);
+    enter(&recorder, thread, &bar, 0x20);
+    run_for(3 * MS);
+    leave(&recorder, thread, 0x20);
+    CHECK(thread->own_ticks == 4 * MS);
+    CHECK(thread->off_cpu_ticks == 0);
+    CHECK(thread->cpu_debt_ticks == 0);
+    CHECK(node_at(thread, &bar, NULL)->running_ticks == 3 * MS);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
+long_work_of_the_profiler_pays_no_debt_of_the_program(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    sleep_for(7 * US); /* too short to be noticed */
+    thread_charge(thread, now());
+    run_for(20 * US);
+    sleep_for(MS);
+    fake.lost_when_read_ns = 4 * MS;
+    thread_charge_own(thread, now());
+    CHECK(thread->own_ticks == 20 * US + 5 * MS);
+    run_for(2 * MS);
+    leave(&recorder, thread, 0x10);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 7 * US + 2 * MS);
+    CHECK(thread->off_cpu_ticks <= 7 * US);
+    CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    recorder_dispose(&recorder);
+}
+
+static void
 a_counter_that_is_set_back_is_dropped_too(void)
 {
     struct recorder recorder;
@@ -322,6 +365,10 @@ const struct test thread_tests[] = {
     {"a jump of the clock is dropped and said", a_jump_of_the_clock_is_dropped_and_said},
     {"losing the processor between two readings is no jump",
      losing_the_processor_between_two_readings_is_no_jump},
+    {"what the profiler loses the processor for is its own",
+     what_the_profiler_loses_the_processor_for_is_its_own},
+    {"long work of the profiler pays no debt of the program",
+     long_work_of_the_profiler_pays_no_debt_of_the_program},
     {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
     {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
     {"waiting goes to the node that was on top", waiting_goes_to_the_node_that_was_on_top},
