@@ -126,15 +126,25 @@ recorder_find_child(struct thread *thread, const void *key)
     return node;
 }
 
+/* Its few calls are not to be counted with the program's, so they have room past the budget. */
+static bool
+is_the_profilers(const struct function *function, const struct node *parent)
+{
+    unsigned int flags = function->flags;
+    return (flags & FUNCTION_IS_HIDDEN) != 0 ||
+           ((flags & FUNCTION_IS_C) != 0 && (parent->function->flags & FUNCTION_IS_HIDDEN) != 0);
+}
+
 struct node *
 recorder_child(struct recorder *recorder, struct thread *thread, const struct function *function)
 {
     struct node *parent = thread->position->top->node;
     struct node *node = recorder_find_child(thread, function->key);
-    if (node != NULL || (parent->function->flags & FUNCTION_IS_TRUNCATED) != 0) {
+    bool is_own = is_the_profilers(function, parent);
+    if (node != NULL || ((parent->function->flags & FUNCTION_IS_TRUNCATED) != 0 && !is_own)) {
         return node;
     }
-    node = add_node(recorder, thread, parent, function, recorder->limits.nodes);
+    node = add_node(recorder, thread, parent, function, (is_own ? 2 : 1) * recorder->limits.nodes);
     if (node != NULL) {
         remember_recent(thread->position, node);
     }

@@ -16,9 +16,10 @@
 /* -- the table ----------------------------------------------------------------------------------- */
 
 int
-functions_init(struct functions *functions, struct memory *memory, struct module_state *state)
+functions_init(struct functions *functions, struct memory *memory, struct module_state *state, size_t limit)
 {
-    *functions = (struct functions){.memory = memory, .state = state, .bucket_count = FIRST_BUCKETS};
+    *functions =
+        (struct functions){.memory = memory, .state = state, .bucket_count = FIRST_BUCKETS, .limit = limit};
     functions->by_key = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
     functions->by_identity = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
     functions->types_owned = PyList_New(0);
@@ -389,6 +390,9 @@ functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame 
     if (record != NULL) {
         return write_code_key(functions->state, code, record->function.key) ? &record->function : NULL;
     }
+    if (functions_are_full(functions)) {
+        return NULL;
+    }
     if (key == NULL) {
         key = next_code_key(functions->state);
         if (!write_code_key(functions->state, code, key)) {
@@ -423,6 +427,9 @@ functions_of_callable(struct functions *functions, const void *key, PyObject *ca
     struct function_record *record = find_by_key(functions, key);
     if (record != NULL) {
         return &record->function;
+    }
+    if (functions_are_full(functions)) {
+        return NULL;
     }
     struct description description = {.flags = FUNCTION_IS_C};
     callable = callable_unwrap(functions->state, callable);

@@ -50,6 +50,7 @@ struct functions {
     struct function_record **records;
     size_t count;
     size_t capacity;
+    size_t limit; /* what is called for the first time past it has no name */
     struct function_record **by_key;
     struct function_record **by_identity;
     size_t bucket_count;          /* a power of two */
@@ -60,7 +61,8 @@ struct functions {
 };
 
 /* -1 and an exception; then functions_dispose() is still right. */
-int functions_init(struct functions *functions, struct memory *memory, struct module_state *state);
+int functions_init(struct functions *functions, struct memory *memory, struct module_state *state,
+                   size_t limit);
 void functions_dispose(struct functions *functions);
 int functions_traverse(const struct functions *functions, visitproc visit, void *arg);
 
@@ -75,6 +77,12 @@ const struct function *functions_of_callable(struct functions *functions, const 
 const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
+
+static inline bool
+functions_are_full(const struct functions *functions)
+{
+    return functions->count >= functions->limit;
+}
 
 /* The key of a code object, NULL when it was never seen. */
 static inline const void *

@@ -25,6 +25,9 @@ name_marks(struct tracer *tracer)
     return 0;
 }
 
+/* A function has a node, but for those that are hidden, and for classes and threads. */
+#define FUNCTIONS_WITHOUT_NODES 1000
+
 static int
 init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_limit,
               Py_ssize_t failing_request)
@@ -45,7 +48,8 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_l
         return -1;
     }
     tracer->initialized = true;
-    if (functions_init(&tracer->functions, &tracer->recorder.memory, tracer->state) < 0) {
+    if (functions_init(&tracer->functions, &tracer->recorder.memory, tracer->state,
+                       limits.nodes + FUNCTIONS_WITHOUT_NODES) < 0) {
         return -1;
     }
     return name_marks(tracer);

@@ -21,7 +21,7 @@ static struct node *
 child_of_function(struct tracer *tracer, struct thread *thread, const struct function *function)
 {
     struct node *node = function != NULL ? recorder_child(&tracer->recorder, thread, function) : NULL;
-    tracer->counters.unnamed_calls += function == NULL;
+    tracer->counters.unnamed_calls += function == NULL && !functions_are_full(&tracer->functions);
     if (node == NULL) {
         node = recorder_truncated_child(&tracer->recorder, thread);
     }

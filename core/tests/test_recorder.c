@@ -128,6 +128,28 @@ past_the_budget_paths_fold_into_one_node_a_place(void)
 }
 
 static void
+past_the_budget_the_profilers_own_calls_are_not_taken_for_the_programs(void)
+{
+    const struct recorder_limits limits = {.nodes = 4, .ended_threads = 1, .ended_greenlets = 1};
+    const struct function stop = {.key = &stop, .flags = FUNCTION_IS_HIDDEN};
+    struct recorder recorder;
+    recorder_for_test(&recorder, &limits);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &bar, 0x20);
+    enter(&recorder, thread, &hub_run, 0x28);
+    uint64_t truncated_calls = recorder.counters.truncated_calls;
+    CHECK(truncated_calls > 0);
+    enter(&recorder, thread, &stop, 0x30);
+    enter(&recorder, thread, &sleep_c, 0x40);
+    CHECK(recorder.counters.truncated_calls == truncated_calls);
+    leave(&recorder, thread, 0x20);
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->position->top == thread->position->bottom);
+    recorder_dispose(&recorder);
+}
+
+static void
 nothing_of_a_recording_survives_its_stop_as_a_stack(void)
 {
     struct recorder recorder;
@@ -324,6 +346,8 @@ const struct test recorder_tests[] = {
     {"past their limit greenlets leave no record but a count",
      past_their_limit_greenlets_leave_no_record_but_a_count},
     {"past the budget paths fold into one node a place", past_the_budget_paths_fold_into_one_node_a_place},
+    {"past the budget the profiler's own calls are not taken for the program's",
+     past_the_budget_the_profilers_own_calls_are_not_taken_for_the_programs},
     {"nothing of a recording survives its stop as a stack",
      nothing_of_a_recording_survives_its_stop_as_a_stack},
     {"threads that ended past the limit are folded into one",
