@@ -14,6 +14,7 @@ import _thread
 import ctypes
 import gc
 import io
+import itertools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from oracle import program as p
 from oracle.source import source_of
 
 FILENAME: Final = "<oracle>"
+
+_COLLECT_EVERY: Final = 20
+_turn: Final = itertools.count()
 
 
 class Error(Exception):
@@ -103,6 +107,8 @@ def _undisturbed() -> Iterator[None]:
     was_enabled = gc.isenabled()
     hook, stderr, interval = sys.unraisablehook, sys.stderr, sys.getswitchinterval()
     gc.disable()
+    if next(_turn) % _COLLECT_EVERY == 0:
+        gc.collect()  # what is frozen counts as old ever after, so nothing else collects it
     gc.freeze()  # what was there before is no greenlet of the program: starting need not look at it
     sys.setswitchinterval(1000.0)
     sys.unraisablehook = id
