@@ -96,7 +96,7 @@ class GeneratorObject:
     running: bool = False
     steps: Steps | None = None
     protected: int = 0  # try blocks and handlers around the place where it is suspended
-    handling: int = 0  # of these, handlers: their exceptions and its frame hold each other
+    held: int = 0  # exceptions that it handles there; 2 of them, or one of a finally, and its frame holds one
     inner: GeneratorObject | None = None
 
 
@@ -312,21 +312,21 @@ class ToThread:
 
 @dataclass
 class Context:
-    """Where a statement stands: in which generator, within how many protected regions of it, and how many of
-    them handle an exception."""
+    """Where a statement stands: in which generator, within how many protected regions of it. held: of those
+    that handle an exception, one for each except, two for each finally, which keeps it to raise it again."""
 
     generator: GeneratorObject | None = None
     protected: int = 0
-    handling: int = 0
+    held: int = 0
 
-    def inside(self, handling: bool = False) -> Context:
-        return Context(self.generator, self.protected + 1, self.handling + handling)
+    def inside(self, held: int = 0) -> Context:
+        return Context(self.generator, self.protected + 1, self.held + held)
 
     def suspend(self) -> None:
         """The generator is left here for now."""
         assert self.generator is not None
         self.generator.protected = self.protected
-        self.generator.handling = self.handling
+        self.generator.held = self.held
 
 
 class Machine:
@@ -485,11 +485,11 @@ class Machine:
                 pass  # nobody could catch it there
             generator.references -= 1
             if generator.references == 0:
-                # It may have yielded again; then what it holds goes without its having a say, unless it
-                # handles an exception, of whose traceback its frame is a part: that waits for the collector.
+                # It may have yielded again; then what it holds goes without its having a say, unless its frame
+                # holds an exception, of whose traceback the frame is a part: that waits for the collector.
                 generator.finished = True
                 inner, generator.inner = generator.inner, None
-                if not generator.handling:
+                if generator.held < 2:
                     yield from self.drop_generator(inner)
 
     # -- calls ------------------------------------------------------------------------------------------
@@ -671,13 +671,13 @@ class Machine:
         except Raised as raised:
             if not it.everything and raised.kind != ERROR:
                 raise
-        return (yield from self.body(it.handler, context.inside(handling=True)))
+        return (yield from self.body(it.handler, context.inside(held=1)))
 
     def do_finally(self, it: p.Finally, context: Context) -> Steps:
         try:
             returns = yield from self.body(it.body, context.inside())
         except Raised:
-            if (yield from self.body(it.final, context.inside(handling=True))):
+            if (yield from self.body(it.final, context.inside(held=2))):
                 return True
             raise
         return (yield from self.body(it.final, context)) or returns
