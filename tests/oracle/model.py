@@ -485,8 +485,8 @@ class Machine:
                 pass  # nobody could catch it there
             generator.references -= 1
             if generator.references == 0:
-                # It may have yielded again; then what it holds goes without its having a say, unless its frame
-                # holds an exception, of whose traceback the frame is a part: that waits for the collector.
+                # It may have yielded again; then what it holds goes without its having a say, unless its
+                # frame holds an exception, of whose traceback it is a part: that waits for the collector.
                 generator.finished = True
                 inner, generator.inner = generator.inner, None
                 if generator.held < 2:
