@@ -30,7 +30,7 @@ from oracle.source import source_of
 
 FILENAME: Final = "<oracle>"
 
-_COLLECT_EVERY: Final = 20
+_COLLECT_EVERY: Final = 50
 _turn: Final = itertools.count()
 
 
