@@ -86,7 +86,7 @@ test-python: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
 
 test-long: install ## run the Python suite with what takes long: 100,000 sessions, 100,000 threads, 5,000 random programs
-	ORACLE_PROGRAMS=ci $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m "long or not long"
+	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m "long or not long"
 
 test-all: core-test ## run the suite on every CPython from 3.10 up that is found here
 	@$(PYTHON) tools/find_pythons.py > build/pythons
