@@ -8,7 +8,7 @@ import gevent
 from greenlet import GreenletExit, getcurrent, greenlet
 
 from hard.case import ELSEWHERE, PROGRAM, Recording, Truth, case
-from hard.helping import at_one_of, spin, take_turns
+from hard.helping import at_one_of, joined, spin, take_turns
 
 
 @case(
@@ -181,6 +181,248 @@ def by_the_last_reference_of_those_that_were_deep_in_calls_at_the_start(recordin
         while greenlets:
             del greenlets[-1]
         leaf()
+
+
+@case(
+    Truth(
+        calls={"outer": 3, "inner": 3, "drops": 1, "leaf": 7},
+        edges={
+            ("outer", "inner"): 3,
+            ("inner", "leaf"): 6,
+            (ELSEWHERE, "drops"): 1,
+            ("drops", "leaf"): 1,
+        },
+        milliseconds={"outer": 12, "inner": 12, "drops": 2, "leaf": 14},
+    )
+)
+def by_the_last_reference_that_another_thread_drops(recording: Recording) -> None:
+    main = getcurrent()
+
+    def outer() -> None:
+        inner()
+
+    def inner() -> None:
+        leaf()
+        try:
+            main.switch()
+        finally:
+            leaf()
+
+    def drops() -> None:
+        greenlets.clear()
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    greenlets = [greenlet(outer) for _ in range(3)]
+    with recording:
+        take_turns(greenlets)
+        joined(drops)
+        getcurrent()  # ends, in their own thread, those that no other may end
+
+
+@case(
+    Truth(
+        calls={"outer": 2, "inner": 2, "refuses": 2, "drops": 1, "leaf": 7},
+        edges={
+            ("outer", "inner"): 2,
+            ("inner", "refuses"): 2,
+            ("refuses", "leaf"): 4,
+            ("outer", "leaf"): 2,
+            (PROGRAM, "drops"): 1,
+            ("drops", "leaf"): 1,
+        },
+        with_builtins={("inner", "switch"): 2, ("refuses", "switch"): 2, ("drops", "clear"): 1},
+        milliseconds={"outer": 12, "inner": 8, "refuses": 8, "drops": 2, "leaf": 14},
+    )
+)
+def by_return_for_the_end_of_the_last_reference_was_refused(recording: Recording) -> None:
+    main = getcurrent()
+
+    def outer() -> None:
+        inner()
+        leaf()
+
+    def inner() -> None:
+        try:
+            main.switch()
+        except GreenletExit:
+            refuses()
+
+    def refuses() -> None:
+        leaf()
+        living.append(getcurrent())
+        main.switch()
+        leaf()
+
+    def drops() -> None:
+        greenlets.clear()
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    living: list[greenlet] = []
+    greenlets = [greenlet(outer) for _ in range(2)]
+    with recording:
+        take_turns(greenlets)
+        drops()
+        take_turns(living)
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "key": 4, "bar": 2, "fails": 2, "leaf": 4},
+        edges={("bar", "fails"): 2, ("key", "leaf"): 2, ("foo", "leaf"): 2},
+        with_builtins={
+            ("foo", "sorted"): 2,
+            ("sorted", "key"): 4,
+            ("key", "switch"): 4,
+            ("fails", "switch"): 2,
+        },
+        without_builtins={("foo", "key"): 4},
+        milliseconds={"foo": 8, "key": 4, "bar": 2, "fails": 2, "leaf": 8},
+    )
+)
+def by_an_exception_that_crosses_to_a_sort_key_of_the_parent(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        child = greenlet(bar)
+        children.append(child)
+
+        def key(number: int) -> int:
+            try:
+                child.switch()
+            except LookupError:
+                leaf()
+            return number
+
+        sorted((2, 1), key=key)
+        leaf()
+
+    def bar() -> None:
+        fails()
+
+    def fails() -> None:
+        main.switch()
+        spin(1)
+        raise LookupError
+
+    def leaf() -> None:
+        spin(2)
+
+    children: list[greenlet] = []
+    with recording:
+        take_turns([greenlet(foo), greenlet(foo)])
+        take_turns(children)
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "bar": 2, "waits": 2, "leaf": 8},
+        edges={("foo", "leaf"): 4, ("bar", "waits"): 2, ("waits", "leaf"): 2, ("bar", "leaf"): 2},
+        with_builtins={("foo", "switch"): 2, ("waits", "switch"): 2, (PROGRAM, "switch"): 2},
+        milliseconds={"foo": 4, "bar": 4, "waits": 2, "leaf": 8},
+    )
+)
+def by_return_to_a_parent_that_was_set_meanwhile(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        leaf()
+        main.switch()
+        leaf()
+
+    def bar() -> None:
+        waits()
+        leaf()
+
+    def waits() -> None:
+        main.switch()
+        leaf()
+
+    def leaf() -> None:
+        spin(1)
+
+    with recording:
+        for _ in range(2):
+            one, other = greenlet(foo), greenlet(bar)
+            take_turns([one, other])
+            one.parent = other
+            one.switch()
+
+
+@case(
+    Truth(
+        calls={"leaf": 6},
+        edges={("key", "leaf"): 3, ("outer", "leaf"): 3},
+        milliseconds={"outer": 12, "key": 6, "leaf": 12},
+    )
+)
+def by_throw_of_those_that_were_deep_in_a_sort_key_at_the_start(recording: Recording) -> None:
+    main = getcurrent()
+
+    def outer() -> None:
+        try:
+            sorted((2, 1), key=key)
+        except LookupError:
+            leaf()
+
+    def key(number: int) -> int:
+        try:
+            main.switch()
+        finally:
+            leaf()
+        return number
+
+    def leaf() -> None:
+        spin(2)
+
+    greenlets = [greenlet(outer) for _ in range(3)]
+    take_turns(greenlets)
+    with recording:
+        for each in greenlets:
+            each.throw(LookupError)
+
+
+@case(
+    Truth(
+        calls={"foo": 3, "inner": 3, "leaf": 7},
+        edges={("foo", "inner"): 3, ("inner", "leaf"): 6, ("foo", "leaf"): 1},
+        with_builtins={("inner", "switch"): 5, (PROGRAM, "switch"): 1},
+        milliseconds={"foo": 7, "inner": 6, "leaf": 7},
+    )
+)
+def between_sessions(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        inner()
+        leaf()
+
+    def inner() -> None:
+        for _ in range(2):
+            leaf()
+            main.switch()
+        leaf()
+
+    def leaf() -> None:
+        spin(1)
+
+    thrown, dropped, living = map(greenlet, (foo, foo, foo))
+    with recording:
+        take_turns([thrown, dropped, living])
+    thrown.throw()
+    del dropped
+    last = greenlet(foo)
+    last.switch()
+    with recording:
+        take_turns([living, last])
+    living.switch()
+    with recording:
+        last.switch()
 
 
 @case(

@@ -103,7 +103,7 @@ def that_switch_while_they_run(recording: Recording) -> None:
         without_builtins={("foo", "numbers"): 4, ("bar", "numbers"): 2},
         milliseconds={"foo": 4, "bar": 2, "numbers": 6},
     ),
-    greenlets_switch=False,
+    cprofile_is_wrong=False,  # from Python 3.12 on it sees all threads, and no greenlet switches here
 )
 def resumed_by_different_threads(recording: Recording) -> None:
     def numbers() -> Iterator[int]:

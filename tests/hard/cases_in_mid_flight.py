@@ -3,6 +3,7 @@ true caller. A C function that is open then is not seen: whoever called it is th
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Iterator
 from queue import SimpleQueue
@@ -93,6 +94,43 @@ def deep_in_a_sort_key(recording: Recording) -> None:
     take_turns(greenlets)
     with recording:
         take_turns(greenlets, 3)
+
+
+@case(
+    Truth(
+        calls={"outer": 2, "inner": 6, "leaf": 8},
+        edges={("inner", "leaf"): 8, ("foo", "outer"): 2},
+        with_builtins={
+            ("outer", "reduce"): 2,
+            ("outer", "inner"): 2,
+            ("reduce", "inner"): 4,
+            ("inner", "switch"): 6,
+        },
+        without_builtins={("outer", "inner"): 6},
+        milliseconds={"foo": 16, "outer": 16, "inner": 16, "leaf": 16},
+    )
+)
+def deep_in_c_that_python_code_in_c_called(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        sorted((2, 1), key=outer)
+
+    def outer(number: int) -> int:
+        return functools.reduce(inner, (1, 2, number))
+
+    def inner(one: int, other: int) -> int:
+        main.switch()
+        leaf()
+        return one + other
+
+    def leaf() -> None:
+        spin(2)
+
+    greenlets = [greenlet(foo), greenlet(foo)]
+    take_turns(greenlets)
+    with recording:
+        take_turns(greenlets, 4)
 
 
 @case(
@@ -201,11 +239,53 @@ def deep_in_recursion(recording: Recording) -> None:
 
 @case(
     Truth(
+        calls={"leaf": 6},
+        edges={
+            ("starts", "leaf"): 1,
+            ("third", "leaf"): 1,
+            ("deeper", "leaf"): 1,
+            ("second", "leaf"): 1,
+            ("first", "leaf"): 1,
+            (PROGRAM, "leaf"): 1,
+        },
+        milliseconds={"starts": 2, "third": 4, "deeper": 2, "second": 4, "first": 2, "leaf": 12},
+    )
+)
+def deep_in_a_greenlet_whose_parents_wait_for_it(recording: Recording) -> None:
+    def first() -> None:
+        greenlet(second).switch()
+        leaf()
+
+    def second() -> None:
+        deeper()
+        leaf()
+
+    def deeper() -> None:
+        greenlet(third).switch()
+        leaf()
+
+    def third() -> None:
+        starts()
+        leaf()
+
+    def starts() -> None:
+        recording.start()
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    greenlet(first).switch()
+    leaf()
+    recording.stop()
+
+
+@case(
+    Truth(
         calls={"leaf": 5},
         edges={("inner", "leaf"): 2, ("outer", "leaf"): 2, (PROGRAM, "leaf"): 1},
         milliseconds={"outer": 8, "inner": 4, "leaf": 10},
-    ),
-    greenlets_switch=False,
+    )
 )
 def other_threads_deep_in_calls(recording: Recording) -> None:
     arrived, goes_on = [Gate(), Gate()], [Gate(), Gate()]
@@ -267,6 +347,46 @@ def greenlets_of_other_threads_deep_in_calls(recording: Recording) -> None:
         main.switch()
         leaf()
         main.switch()
+
+    def leaf() -> None:
+        spin(2)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in (0, 1)]
+    for thread, gate in zip(threads, arrived, strict=True):
+        thread.start()
+        gate.wait()
+    with recording:
+        for thread, gate in zip(threads, goes_on, strict=True):
+            gate.open()
+            thread.join()
+
+
+@case(
+    Truth(
+        calls={"leaf": 8},
+        edges={("waits", "leaf"): 2, ("child", "leaf"): 2, ("begins", "leaf"): 2, ("work", "leaf"): 2},
+        milliseconds={"work": 8, "begins": 4, "child": 8, "waits": 4, "leaf": 16},
+    )
+)
+def other_threads_deep_in_a_greenlet(recording: Recording) -> None:
+    arrived, goes_on = [Gate(), Gate()], [Gate(), Gate()]
+
+    def work(number: int) -> None:
+        begins(number)
+        leaf()
+
+    def begins(number: int) -> None:
+        greenlet(child).switch(number)
+        leaf()
+
+    def child(number: int) -> None:
+        waits(number)
+        leaf()
+
+    def waits(number: int) -> None:
+        arrived[number].open()
+        goes_on[number].wait()
+        leaf()
 
     def leaf() -> None:
         spin(2)

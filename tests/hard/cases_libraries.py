@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import threading
+
 import gevent
 import gevent.event
 import gevent.lock
@@ -9,7 +12,7 @@ import gevent.pool
 import gevent.queue
 
 from hard.case import ELSEWHERE, PROGRAM, Recording, Truth, case
-from hard.helping import spin
+from hard.helping import spin, wait_until_it_waits_for_files
 
 
 @case(
@@ -233,3 +236,176 @@ def the_queue_of_eventlet(recording: Recording) -> None:
         threads = [eventlet.spawn(producer), eventlet.spawn(consumer)]
         for each in threads:
             each.wait()
+
+
+@case(
+    Truth(
+        calls={"outer": 2, "timed": 1, "inner": 3, "leaf": 6},
+        edges={
+            (ELSEWHERE, "outer"): 2,
+            (ELSEWHERE, "timed"): 1,
+            ("outer", "inner"): 2,
+            ("timed", "inner"): 1,
+            ("inner", "leaf"): 3,
+            ("outer", "leaf"): 2,
+            ("timed", "leaf"): 1,
+        },
+        milliseconds={"outer": 8, "timed": 4, "inner": 6, "leaf": 12},
+    ),
+    in_a_process=True,
+)
+def the_ends_that_eventlet_brings(recording: Recording) -> None:
+    import eventlet
+
+    def outer() -> None:
+        try:
+            inner()
+        finally:
+            leaf()
+
+    def timed() -> None:
+        with eventlet.Timeout(0.002, False):
+            inner()
+        leaf()
+
+    def inner() -> None:
+        try:
+            eventlet.sleep(60)
+        finally:
+            leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    with recording:
+        victims = [eventlet.spawn(outer), eventlet.spawn(outer)]
+        eventlet.spawn(outer).kill()  # before it began
+        eventlet.spawn(timed).wait()
+        for each in victims:
+            each.kill()
+
+
+@case(
+    Truth(
+        calls={"late": 1, "leaf": 5},
+        edges={
+            ("inner", "leaf"): 2,
+            ("foo", "leaf"): 1,
+            ("bar", "leaf"): 1,
+            ("work", "late"): 1,
+            ("late", "leaf"): 1,
+        },
+        milliseconds={"foo": 4, "bar": 4, "inner": 4, "late": 2, "leaf": 10},
+    ),
+    in_a_process=True,
+)
+def the_poll_of_eventlet_in_another_thread_at_the_start(recording: Recording) -> None:
+    import eventlet
+    import eventlet.hubs
+
+    pipes = [os.pipe(), os.pipe()]
+
+    def work() -> None:
+        for each in [eventlet.spawn(foo, pipes[0][0]), eventlet.spawn(bar, pipes[1][0])]:
+            each.wait()
+        late()
+
+    def foo(file: int) -> None:
+        inner(file)
+        leaf()
+
+    def bar(file: int) -> None:
+        inner(file)
+        leaf()
+
+    def inner(file: int) -> None:
+        leaf()
+        eventlet.hubs.trampoline(file, read=True)
+        leaf()
+
+    def late() -> None:
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    wait_until_it_waits_for_files(thread, 2)
+    with recording:
+        for _, wake in pipes:
+            os.write(wake, b"!")
+        thread.join()
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "task": 4, "leaf": 6},
+        edges={
+            (ELSEWHERE, "foo"): 2,
+            (ELSEWHERE, "task"): 4,
+            ("task", "leaf"): 4,
+            ("foo", "leaf"): 2,
+        },
+        milliseconds={"task": 8, "leaf": 12},  # the first foo starts the pool
+    ),
+    in_a_process=True,
+)
+def the_threads_of_eventlet(recording: Recording) -> None:
+    import eventlet
+    import eventlet.tpool
+
+    def foo() -> None:
+        eventlet.tpool.execute(task)
+        eventlet.tpool.execute(task)
+        leaf()
+
+    def task() -> None:
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    with recording:
+        for each in [eventlet.spawn(foo), eventlet.spawn(foo)]:
+            each.wait()
+    eventlet.tpool.killall()
+
+
+@case(
+    Truth(
+        calls={"work": 2, "foo": 4, "step": 12, "leaf": 12},
+        edges={
+            (ELSEWHERE, "work"): 2,
+            (ELSEWHERE, "foo"): 4,
+            ("foo", "step"): 12,
+            ("step", "leaf"): 12,
+        },
+        milliseconds={"work": 0, "foo": 12, "leaf": 12},
+    ),
+    in_a_process=True,
+)
+def the_hubs_of_eventlet_in_two_threads(recording: Recording) -> None:
+    import eventlet
+
+    def work() -> None:
+        for each in [eventlet.spawn(foo), eventlet.spawn(foo)]:
+            each.wait()
+
+    def foo() -> None:
+        for _ in range(3):
+            step()
+
+    def step() -> None:
+        eventlet.sleep(0)
+        leaf()
+
+    def leaf() -> None:
+        spin(1)
+
+    with recording:
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()

@@ -6,15 +6,13 @@ from __future__ import annotations
 import functools
 import itertools
 import re
-import sys
+import weakref
 from collections.abc import Iterator
 
 from greenlet import getcurrent, greenlet
 
-from hard.case import Recording, Truth, case
+from hard.case import MONITORING, Recording, Truth, case
 from hard.helping import answer, spin, take_turns
-
-MONITORING = sys.version_info >= (3, 12)  # before, the interpreter does not tell of calls of types
 
 
 @case(
@@ -73,7 +71,7 @@ def in_a_sort_key(recording: Recording) -> None:
             ("foo", "map"): 1,
             ("list", "bar_step"): 3,
         }
-        if MONITORING
+        if MONITORING  # before, the interpreter does not tell of calls of types
         else {("bar", "bar_step"): 3},
         without_builtins={("bar", "bar_step"): 3},
         milliseconds={"foo": 6, "bar": 3, "foo_step": 6, "bar_step": 3},
@@ -471,3 +469,112 @@ def in_a_context_manager(recording: Recording) -> None:
     recording.start()  # not by its own __enter__, which is another
     take_turns([greenlet(foo), greenlet(bar), greenlet(foo)], 3)
     recording.stop()
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "bar": 1, "gone": 3, "leaf": 3},
+        edges={("foo", "gone"): 2, ("bar", "gone"): 1, ("foo", "leaf"): 2, ("bar", "leaf"): 1},
+        with_builtins={("gone", "switch"): 3},
+        milliseconds={"foo": 4, "bar": 2, "gone": 6},
+    )
+)
+def in_the_callback_of_a_weak_reference(recording: Recording) -> None:
+    main = getcurrent()
+
+    def gone(_reference: object) -> None:
+        main.switch()
+        spin(2)
+
+    def foo() -> None:
+        thing = greenlet()
+        kept.append(weakref.ref(thing, gone))
+        del thing
+        leaf()
+
+    def bar() -> None:
+        thing = greenlet()
+        kept.append(weakref.ref(thing, gone))
+        thing = None  # type: ignore[assignment]
+        leaf()
+
+    def leaf() -> None:
+        pass
+
+    kept: list[object] = []
+    with recording:
+        take_turns([greenlet(foo), greenlet(bar), greenlet(foo)], 2)
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "__hash__": 6, "__eq__": 4, "leaf": 2},
+        edges={("foo", "leaf"): 2},
+        with_builtins={
+            ("foo", "get"): 2,
+            ("foo", "__hash__"): 4,
+            ("foo", "__eq__"): 2,
+            ("get", "__hash__"): 2,
+            ("get", "__eq__"): 2,
+            ("__hash__", "switch"): 6,
+            ("__eq__", "switch"): 4,
+        },
+        without_builtins={("foo", "__hash__"): 6, ("foo", "__eq__"): 4},
+        milliseconds={"foo": 14, "__hash__": 6, "__eq__": 8},
+    )
+)
+def in_the_search_of_a_dictionary(recording: Recording) -> None:
+    main = getcurrent()
+
+    class Key:
+        def __hash__(self) -> int:
+            main.switch()
+            spin(1)
+            return 1
+
+        def __eq__(self, other: object) -> bool:
+            main.switch()
+            spin(2)
+            return True
+
+    def foo() -> None:
+        numbers = {Key(): 1}
+        assert numbers[Key()] == 1
+        assert numbers.get(Key()) == 1
+        leaf()
+
+    def leaf() -> None:
+        pass
+
+    with recording:
+        take_turns([greenlet(foo), greenlet(foo)], 6)
+
+
+@case(
+    Truth(
+        calls={"foo": 2, "Thing": 2, "leaf": 4},
+        edges={("Thing", "leaf"): 2, ("foo", "leaf"): 2},
+        with_builtins={
+            ("foo", "__build_class__"): 2,
+            ("__build_class__", "Thing"): 2,
+            ("Thing", "switch"): 2,
+        },
+        without_builtins={("foo", "Thing"): 2},
+        milliseconds={"foo": 8, "Thing": 4, "leaf": 8},
+    )
+)
+def in_the_body_of_a_class(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        class Thing:
+            main.switch()
+            leaf()
+
+        leaf()
+
+    def leaf() -> None:
+        spin(2)
+
+    with recording:
+        take_turns([greenlet(foo), greenlet(foo)], 2)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import _thread
 import threading
+from contextlib import nullcontext
 
 import gevent
 from gevent.threadpool import ThreadPool
 from greenlet import getcurrent, greenlet
 
-from hard.case import ELSEWHERE, PROGRAM, Recording, Truth, case
+from hard.case import ELSEWHERE, MONITORING, PROGRAM, Recording, Truth, case
 from hard.helping import Gate, in_a_hub, spin, take_turns
 
 
@@ -96,6 +97,7 @@ def with_greenlets_that_are_created_by_others(recording: Recording) -> None:
         calls={"foo": 2, "task": 6, "leaf": 8},
         edges={("foo", "leaf"): 2, (ELSEWHERE, "task"): 6, ("task", "leaf"): 6},
         milliseconds={"foo": 4, "task": 12, "leaf": 16},
+        warned=not MONITORING,  # between two tasks the pool takes away whatever profile function there is
     )
 )
 def of_gevents_pool(recording: Recording) -> None:
@@ -200,3 +202,84 @@ def that_outlive_the_recording(recording: Recording) -> None:
     for thread, _, goes_on in threads:
         goes_on.open()
         thread.join()
+
+
+@case(
+    Truth(
+        calls={"work": 1, "step": 3, "foo": 2, "leaf": 9},
+        edges={("work", "step"): 3, ("step", "leaf"): 3, ("foo", "leaf"): 6},
+        with_builtins={("foo", "switch"): 6},
+        milliseconds={"work": 3, "step": 3, "foo": 6, "leaf": 9},
+    )
+)
+def that_know_no_greenlet(recording: Recording) -> None:
+    main, arrived, goes_on = getcurrent(), Gate(), Gate()
+
+    def work() -> None:
+        step()
+        step()
+        step()
+
+    def step() -> None:
+        goes_on.wait()
+        leaf()
+        arrived.open()
+
+    def foo() -> None:
+        while True:
+            leaf()
+            main.switch()
+
+    def leaf() -> None:
+        spin(1)
+
+    greenlets = [greenlet(foo), greenlet(foo)]
+    with recording:
+        _thread.start_new_thread(work, ())
+        for _ in range(3):
+            take_turns(greenlets)
+            goes_on.open()
+            arrived.wait()
+
+
+@case(
+    Truth(
+        calls={"step": 6, "leaf": 6},
+        edges={("child", "step"): 6, ("step", "leaf"): 6},
+        with_builtins={("child", "switch"): 6},
+        milliseconds={"child": 6, "step": 6, "leaf": 6},
+    )
+)
+def that_live_through_many_recordings(recording: Recording) -> None:
+    arrived, goes_on = Gate(), Gate()
+
+    def work() -> None:
+        main = getcurrent()
+        greenlets = [greenlet(child), greenlet(child)]
+        for each in greenlets:
+            each.switch(main)
+        for _ in range(5):
+            arrived.open()
+            goes_on.wait()
+            take_turns(greenlets)
+        arrived.open()
+
+    def child(main: greenlet) -> None:
+        while True:
+            main.switch()
+            step()
+
+    def step() -> None:
+        leaf()
+
+    def leaf() -> None:
+        spin(1)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    arrived.wait()
+    for turn in range(5):
+        with recording if turn % 2 == 0 else nullcontext():
+            goes_on.open()
+            arrived.wait()
+    thread.join()

@@ -95,6 +95,33 @@ def snapshots_deep_in_calls(recording: Recording) -> None:
         take_turns([greenlet(foo), greenlet(bar)], 2)
 
 
+@case(deep(0, 0), deep(1, 1), deep(2, 2))
+def snapshots_by_another_thread(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        middle()
+
+    def bar() -> None:
+        middle()
+
+    def middle() -> None:
+        inner()
+        leaf()
+
+    def inner() -> None:
+        leaf()
+        main.switch()
+        joined(recording.snapshot)
+        leaf()
+
+    def leaf() -> None:
+        pass
+
+    with recording:
+        take_turns([greenlet(foo), greenlet(bar)], 2)
+
+
 @case(
     Truth(
         calls={"step": 40, "leaf": 40},
@@ -264,6 +291,38 @@ def started_in_one_greenlet_and_stopped_in_another(recording: Recording) -> None
     leaf()
     other.switch()
     one.switch()
+
+
+@case(
+    Truth(
+        calls={"bar": 1, "step": 20, "leaf": 20},
+        edges={("foo", "step"): 10, ("bar", "step"): 10, ("step", "leaf"): 20},
+        milliseconds={"foo": 5, "bar": 5, "step": 10},
+    )
+)
+def started_in_one_greenlet_and_stopped_in_another_again_and_again(recording: Recording) -> None:
+    main = getcurrent()
+
+    def foo() -> None:
+        while True:
+            recording.start()
+            step()
+            main.switch()
+
+    def bar() -> None:
+        while True:
+            step()
+            recording.stop()
+            step()
+            main.switch()
+
+    def step() -> None:
+        leaf()
+
+    def leaf() -> None:
+        spin(0.5)
+
+    take_turns([greenlet(foo), greenlet(bar)], 10)
 
 
 @case(

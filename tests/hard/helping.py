@@ -95,3 +95,13 @@ def in_sqlalchemy(work: Callable[[Any], None], tasks: int) -> None:
 
     engine = create_async_engine("sqlite+aiosqlite://", poolclass=NullPool)
     asyncio.run(all_of_them())
+
+
+def wait_until_it_waits_for_files(thread: threading.Thread, files: int) -> None:
+    """Returns when its eventlet hub, which has that many files to wait for, is in its poll."""
+    assert thread.ident is not None
+    while True:
+        frame = sys._current_frames()[thread.ident]
+        if frame.f_code.co_name == "do_poll" and len(frame.f_locals["self"].listeners["read"]) == files:
+            return
+        os.sched_yield()
