@@ -4,11 +4,11 @@
     strategies.py   random programs             interpreter.py  runs it for real
     model.py        what must be recorded       comparison.py   whether it was
 
-ORACLE_PROGRAMS says how many programs: `quick` (the default), `ci`, or a number. Each runs with built-ins
-and without. They come in batches, each with a seed. `quick` and `ci` try the same programs every time, `ci`
-other ones on each Python, so that they add up; a number tries others each time, from ORACLE_SEED on if that
-is given. A failure prints the shrunk program, to be pasted into test_found.py, and the seed is in the name of
-the test.
+ORACLE_PROGRAMS says how many programs: `quick` (the default), `few`, `ci`, or a number. Each runs with
+built-ins and without. They come in batches, each with a seed. The names try the same programs every time,
+`ci` other ones on each Python, so that they add up; a number tries others each time, from ORACLE_SEED on if
+that is given. A failure prints the shrunk program, to be pasted into test_found.py, and the seed is in the
+name of the test.
 
 Left out, for nothing tells of it: a thread that start() meets between two calls, and whose first event after
 that is a switch (built-ins off); which greenlet a thread runs that has no event; a greenlet in the middle of
@@ -35,8 +35,8 @@ from oracle.strategies import programs
 
 #: So few that what Hypothesis remembers of them slows nothing down.
 _BATCH: Final = 250
-_NUMBERS: Final = {"quick": _BATCH, "ci": 6 * _BATCH}  # 6,000 over four Pythons
-_SEEDS: Final = {"quick": 0, "ci": 1000 * sys.version_info.minor}
+_NUMBERS: Final = {"few": 100, "quick": _BATCH, "ci": 6 * _BATCH}  # 6,000 over four Pythons
+_SEEDS: Final = {"few": 0, "quick": 0, "ci": 1000 * sys.version_info.minor}
 _CHOSEN: Final = os.environ.get("ORACLE_PROGRAMS", "quick")
 _PROGRAMS: Final = _NUMBERS[_CHOSEN] if _CHOSEN in _NUMBERS else int(_CHOSEN)
 _ANY_SEED: Final = os.environ.get("ORACLE_SEED", random.randrange(10**6))
