@@ -10,6 +10,7 @@ from typing import Any
 import greenlet
 import pytest
 from greenlet import getcurrent
+from hard.helping import at_one_of, take_turns
 from recorded import callers, calls, record, stats
 
 from greenletprofiler import Profile, Profiler
@@ -285,3 +286,34 @@ def test_a_stand_in_that_the_program_keeps_goes_on_doing_what_greenlets_own_does
     assert (settrace(trace), gettrace()) == (None, trace)
     ping_pong()
     assert (settrace(None), gettrace(), len(events)) == (trace, None, SWITCHES)
+
+
+@pytest.mark.usefixtures("no_collections")
+@pytest.mark.parametrize("builtins", [True, False])
+def test_a_greenlet_at_the_address_of_one_whose_end_was_not_told_begins_anew(builtins: bool) -> None:
+    main = getcurrent()
+
+    def outer() -> None:
+        inner()
+
+    def inner() -> None:
+        main.switch()
+
+    def other() -> None:
+        main.switch()
+        leaf()
+
+    def program() -> None:
+        suspended = [greenlet.greenlet(outer) for _ in range(4)]
+        take_turns(suspended)
+        addresses = set(map(id, suspended))
+        ours = real_settrace(None)
+        suspended.clear()  # they end now, and nobody is told
+        real_settrace(ours)
+        new = at_one_of(addresses, other)
+        take_turns([new], 2)
+
+    profile = record(program, builtins)
+    assert callers(profile, "leaf") == {"other"}
+    assert callers(profile, "other") == set()
+    assert (stats(profile, "other").calls, stats(profile, "leaf").calls) == (1, 1)
