@@ -4,6 +4,7 @@
  * interpreter are read here and nowhere else, and never written:
  *      a frame's identity, its caller and its code object          (to match leaves, to seed stacks)
  *      a code object's extra slots                                  (to tell code objects apart cheaply)
+ *      which tools have its PY_UNWIND, 3.15                         (to ask for it once)
  * The second is checked when the module is loaded (learn_code_slot() in module.c). */
 #ifndef GP_COMPAT_H
 #define GP_COMPAT_H
@@ -14,6 +15,16 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+
+#define COMPAT_HAS_MONITORING (PY_VERSION_HEX >= 0x030C0000)
+#define COMPAT_CODE_KNOWS_QUALNAME (PY_VERSION_HEX >= 0x030B0000)
+
+/* Whether the event PY_UNWIND can be had of single code objects. Then it is dangerous to ask for it of all: an
+ * exception that passes a frame whose code the interpreter never prepared for events crashes 3.15.0. */
+#define COMPAT_UNWIND_IS_LOCAL (PY_VERSION_HEX >= 0x030F0000)
+
+/* Whether objects that gc.freeze() took from the collector are visited all the same. */
+#define COMPAT_VISITS_FROZEN (PY_VERSION_HEX >= 0x030E0000)
 
 #if PY_VERSION_HEX >= 0x030B0000
 #pragma GCC diagnostic push
@@ -26,6 +37,9 @@
 #if PY_VERSION_HEX >= 0x030E0000
 #include <internal/pycore_interpframe.h>
 #endif
+#if COMPAT_UNWIND_IS_LOCAL
+#include <internal/pycore_instruments.h>
+#endif
 #undef Py_BUILD_CORE
 #pragma GCC diagnostic pop
 typedef _PyInterpreterFrame compat_frame;
@@ -33,9 +47,6 @@ typedef _PyInterpreterFrame compat_frame;
 #include <frameobject.h>
 typedef PyFrameObject compat_frame;
 #endif
-
-#define COMPAT_HAS_MONITORING (PY_VERSION_HEX >= 0x030C0000)
-#define COMPAT_CODE_KNOWS_QUALNAME (PY_VERSION_HEX >= 0x030B0000)
 
 /* -- thread states ------------------------------------------------------------------------------- */
 
@@ -213,6 +224,15 @@ compat_frame_was_started(PyFrameObject *object)
 }
 #endif
 
+#if COMPAT_UNWIND_IS_LOCAL
+/* Whether a tool is told of exceptions that leave this code, which has had an event before. */
+static inline bool
+compat_code_has_unwind(const PyCodeObject *code, int tool_id)
+{
+    return (code->_co_monitoring->local_monitors.tools[PY_MONITORING_EVENT_PY_UNWIND] >> tool_id) & 1;
+}
+#endif
+
 /* -- objects ------------------------------------------------------------------------------------- */
 
 /* What a weak reference leads to; NULL when that is gone. */
@@ -229,7 +249,8 @@ compat_weakref_get_owned(PyObject *weakref)
 #endif
 }
 
-/* Calls `visit` for each object that the collector knows, those that gc.freeze() took from it left out.
+/* Calls `visit` for each object that the collector knows; those that gc.freeze() took from it are left out
+ * before 3.14.
  * -1 when there is no memory; leaves no exception. */
 static inline int
 compat_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg)

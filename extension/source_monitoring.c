@@ -18,15 +18,57 @@ tracer_of(PyObject *self)
     return ((struct callback *)self)->tracer_owned;
 }
 
+static struct local_events
+local_events_of(const struct tracer *tracer, int toggled, int kept)
+{
+    return (struct local_events){tracer->state->monitoring_owned, tracer->monitoring.tool_id, toggled, kept};
+}
+
+#if COMPAT_UNWIND_IS_LOCAL
+
+/* Without memory it is asked for again when the code is entered next. */
+static void
+ask_for_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
+{
+    struct local_events local = local_events_of(tracer, 0, tracer->monitoring.seen_code_events);
+    if (local_events_set(&local, (PyObject *)code, local.kept) < 0) {
+        PyErr_Clear();
+    }
+    tracer_charge_own(tracer, thread);
+}
+
+/* PY_UNWIND of code that was entered for the first time in this session. */
+static inline void
+hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
+{
+    if (__builtin_expect(!compat_code_has_unwind(code, tracer->monitoring.tool_id), 0)) {
+        ask_for_unwind(tracer, thread, code);
+    }
+}
+
+#else
+
+static inline void
+hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
+{
+    (void)tracer;
+    (void)thread;
+    (void)code;
+}
+
+#endif
+
 static inline PyObject *
 enter(PyObject *self, PyObject *const *args, bool resumed)
 {
     struct tracer *tracer = tracer_of(self);
+    PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyThreadState *tstate = compat_thread_state();
     compat_frame *frame = compat_current_frame(tstate);
     struct thread *thread = tracer_thread(tracer, tstate, frame);
     if (thread != NULL) {
-        tracer_enter(tracer, thread, (PyCodeObject *)args[ARGUMENT_CODE], frame, resumed);
+        tracer_enter(tracer, thread, code, frame, resumed);
+        hear_unwind(tracer, thread, code);
     }
     Py_RETURN_NONE;
 }
@@ -114,19 +156,29 @@ on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
 
 /* -- registration -------------------------------------------------------------------------------- */
 
+enum reach {
+    OF_ALL_CODE,  /* to be asked for by set_events() */
+    OF_SEEN_CODE, /* by set_local_events(), of code on stacks and code that is entered */
+    WITH_CALL,    /* comes with CALL */
+};
+
 struct event {
     const char *name;
     vectorcallfunc function;
     bool of_builtins;
-    bool is_local; /* has a bit of its own in set_events(): C_RETURN and C_RAISE come with CALL */
+    enum reach reach;
 };
 
 static const struct event events[] = {
-    {"PY_START", on_start, false, true},  {"PY_RESUME", on_resume, false, true},
-    {"PY_THROW", on_resume, false, true}, {"PY_RETURN", on_leave, false, true},
-    {"PY_YIELD", on_leave, false, true},  {"PY_UNWIND", on_leave, false, true},
-    {"CALL", on_call, true, true},        {"C_RETURN", on_c_leave, true, false},
-    {"C_RAISE", on_c_leave, true, false},
+    {"PY_START", on_start, false, OF_ALL_CODE},
+    {"PY_RESUME", on_resume, false, OF_ALL_CODE},
+    {"PY_THROW", on_resume, false, OF_ALL_CODE},
+    {"PY_RETURN", on_leave, false, OF_ALL_CODE},
+    {"PY_YIELD", on_leave, false, OF_ALL_CODE},
+    {"PY_UNWIND", on_leave, false, COMPAT_UNWIND_IS_LOCAL ? OF_SEEN_CODE : OF_ALL_CODE},
+    {"CALL", on_call, true, OF_ALL_CODE},
+    {"C_RETURN", on_c_leave, true, WITH_CALL},
+    {"C_RAISE", on_c_leave, true, WITH_CALL},
 };
 enum { EVENTS = sizeof events / sizeof events[0] };
 
@@ -209,16 +261,16 @@ set_events(const struct tracer *tracer, PyObject *monitoring, int mask)
 }
 
 static void
-refresh_suspended(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
+refresh_suspended(struct tracer *tracer, PyObject *greenlets, int kept)
 {
-    tracer->counters.unreached_greenlets += suspended_refresh(
-        tracer->state, greenlets, monitoring, tracer->monitoring.tool_id, tracer->state->any_event_bit);
+    struct local_events local = local_events_of(tracer, tracer->state->any_event_bit, kept);
+    tracer->counters.unreached_greenlets += suspended_refresh(tracer->state, greenlets, &local);
 }
 
 static int
 register_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring)
 {
-    int mask = 0;
+    int masks[] = {[OF_ALL_CODE] = 0, [OF_SEEN_CODE] = 0, [WITH_CALL] = 0};
     for (int index = 0; index < EVENTS; index++) {
         const struct event *event = &events[index];
         if (event->of_builtins && !tracer->records_builtins) {
@@ -227,12 +279,13 @@ register_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring
         if (register_event(tracer, monitoring, index) < 0) {
             return -1;
         }
-        mask |= event->is_local ? tracer->state->event_bits[index] : 0;
+        masks[event->reach] |= tracer->state->event_bits[index];
     }
-    if (set_events(tracer, monitoring, mask) < 0) {
+    tracer->monitoring.seen_code_events = masks[OF_SEEN_CODE];
+    if (set_events(tracer, monitoring, masks[OF_ALL_CODE]) < 0) {
         return -1;
     }
-    refresh_suspended(tracer, greenlets, monitoring);
+    refresh_suspended(tracer, greenlets, masks[OF_SEEN_CODE]);
     return 0;
 }
 
@@ -241,8 +294,7 @@ unregister_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitori
 {
     int id = tracer->monitoring.tool_id;
     (void)set_events(tracer, monitoring, 0);
-    refresh_suspended(tracer, greenlets,
-                      monitoring); /* or their events would reach the next owner of the id */
+    refresh_suspended(tracer, greenlets, 0); /* or their events would reach the next owner of the id */
     for (int index = 0; index < EVENTS; index++) {
         int bit = tracer->state->event_bits[index];
         (void)discard(PyObject_CallMethod(monitoring, "register_callback", "iiO", id, bit, Py_None));

@@ -124,24 +124,51 @@ add_codes_of_greenlets(const struct module_state *state, PyObject *codes, PyObje
     return missed;
 }
 
+/* Frames that run, and those below them. -1 and an exception. */
 static int
-set_local_events(PyObject *monitoring, int tool_id, PyObject *code, int events)
+add_codes_of_thread(PyObject *codes, const PyThreadState *tstate)
 {
-    PyObject *result_owned =
-        PyObject_CallMethod(monitoring, "set_local_events", "iOi", tool_id, code, events);
+    compat_frame *frame = compat_current_frame(tstate);
+    int failed = 0;
+    for (; failed == 0 && frame != NULL; frame = compat_frame_previous(frame)) {
+        PyObject *code = (PyObject *)compat_frame_code(frame);
+        failed = code != NULL ? add_code(codes, code) : 0;
+    }
+    return failed;
+}
+
+static size_t
+add_codes_of_threads(PyObject *codes)
+{
+    size_t missed = 0;
+    PyThreadState *tstate = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; tstate != NULL; tstate = PyThreadState_Next(tstate)) {
+        if (add_codes_of_thread(codes, tstate) < 0) {
+            PyErr_Clear();
+            missed++;
+        }
+    }
+    return missed;
+}
+
+int
+local_events_set(const struct local_events *local, PyObject *code, int events)
+{
+    PyObject *result_owned = PyObject_CallMethod(local->monitoring_borrowed, "set_local_events", "iOi",
+                                                 local->tool_id, code, events);
     Py_XDECREF(result_owned);
     return result_owned != NULL ? 0 : -1;
 }
 
 static size_t
-refresh_codes(PyObject *monitoring, int tool_id, int any_event, PyObject *codes)
+refresh_codes(const struct local_events *local, PyObject *codes)
 {
     size_t missed = 0;
     Py_ssize_t place = 0;
     PyObject *address, *code;
     while (PyDict_Next(codes, &place, &address, &code)) {
-        if (set_local_events(monitoring, tool_id, code, any_event) < 0 ||
-            set_local_events(monitoring, tool_id, code, 0) < 0) {
+        if (local_events_set(local, code, local->kept | local->toggled) < 0 ||
+            local_events_set(local, code, local->kept) < 0) {
             PyErr_Clear();
             missed++;
         }
@@ -150,8 +177,7 @@ refresh_codes(PyObject *monitoring, int tool_id, int any_event, PyObject *codes)
 }
 
 size_t
-suspended_refresh(const struct module_state *state, PyObject *greenlets, PyObject *monitoring, int tool_id,
-                  int any_event)
+suspended_refresh(const struct module_state *state, PyObject *greenlets, const struct local_events *local)
 {
     PyObject *codes_owned = PyDict_New();
     if (greenlets == NULL || codes_owned == NULL) {
@@ -160,7 +186,8 @@ suspended_refresh(const struct module_state *state, PyObject *greenlets, PyObjec
         return 1;
     }
     size_t missed = add_codes_of_greenlets(state, codes_owned, greenlets);
-    missed += refresh_codes(monitoring, tool_id, any_event, codes_owned);
+    missed += local->kept != 0 ? add_codes_of_threads(codes_owned) : 0;
+    missed += refresh_codes(local, codes_owned);
     Py_DECREF(codes_owned);
     return missed;
 }

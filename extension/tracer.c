@@ -10,9 +10,9 @@
 
 /* -- cold half of the straight path -------------------------------------------------------------- */
 
-/* Time spent on naming a function and making its node is ours, not the program's. */
-static void
-charge_own(struct tracer *tracer, struct thread *thread)
+/* Such as time spent on naming a function and making its node. */
+void
+tracer_charge_own(struct tracer *tracer, struct thread *thread)
 {
     thread_charge_own(thread, clock_ticks(&tracer->recorder.clock));
 }
@@ -25,7 +25,7 @@ child_of_function(struct tracer *tracer, struct thread *thread, const struct fun
     if (node == NULL) {
         node = recorder_truncated_child(&tracer->recorder, thread);
     }
-    charge_own(tracer, thread);
+    tracer_charge_own(tracer, thread);
     return node;
 }
 
@@ -102,7 +102,7 @@ living_greenlets_owned(struct tracer *tracer)
 static void
 note_frozen_objects(struct tracer *tracer)
 {
-    if (tracer->started_at_ns != 0) {
+    if (COMPAT_VISITS_FROZEN || tracer->started_at_ns != 0) {
         return;
     }
     PyObject *count_owned = PyObject_CallNoArgs(tracer->state->freeze_count_owned);

@@ -73,6 +73,7 @@ struct callback {
 /* Callbacks and tool id of sys.monitoring while it runs. */
 struct monitoring_source {
     int tool_id; /* -1: none; between sessions there is one only if there was no memory to give it back */
+    int seen_code_events; /* asked for of each code object, not of all at once */
 };
 
 struct tracer_counters {
@@ -189,6 +190,9 @@ void tracer_end_session(struct tracer *tracer);
 
 /* Forgets everything that was recorded, of earlier sessions too, and goes on recording. */
 void tracer_begin_anew(struct tracer *tracer);
+
+/* What was since the last event is the profiler's own time, not the program's. */
+void tracer_charge_own(struct tracer *tracer, struct thread *thread);
 
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,

@@ -81,7 +81,8 @@ class Module:
         main.__spec__ = spec
         main.__loader__ = spec.loader
         main.__package__ = spec.parent
-        main.__dict__["__cached__"] = spec.cached
+        if "__cached__" in main.__dict__:
+            main.__dict__["__cached__"] = spec.cached
         return code, main
 
     def _found(self, name: str) -> ModuleSpec:
@@ -150,6 +151,11 @@ def _set_search_folder(folder: str) -> None:
 
 
 def _new_main(file: str | None) -> ModuleType:
+    names: dict[str, object] = {"__builtins__": builtins, "__file__": file}
+    if sys.version_info < (3, 14):
+        names["__annotations__"] = {}
+    if sys.version_info < (3, 15):
+        names["__cached__"] = None
     main = ModuleType("__main__")
-    main.__dict__.update(__annotations__={}, __builtins__=builtins, __file__=file, __cached__=None)
+    main.__dict__.update(names)
     return main

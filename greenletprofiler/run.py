@@ -286,10 +286,17 @@ def _conclude(error: BaseException | None) -> int:
     leaving = _show(error)
     if leaving is not None:
         return _exit_code(leaving)
-    if type(error) is KeyboardInterrupt:
+    if _ends_by_sigint(error):
         sys.excepthook = _show_nothing  # it has been shown
         raise KeyboardInterrupt
     return 1
+
+
+def _ends_by_sigint(error: BaseException) -> bool:
+    """Whether the interpreter ends itself by that signal: not for subclasses before 3.14."""
+    if sys.version_info >= (3, 14):
+        return isinstance(error, KeyboardInterrupt)
+    return type(error) is KeyboardInterrupt
 
 
 def _exit_code(error: SystemExit) -> int:

@@ -1,8 +1,9 @@
 """Loads a file in the real KCachegrind, without a screen, and tells what it said.
 
 KCachegrind keeps no exit code for a file that it cannot read. What it does is log: an error in a line is a
-critical message; a message box about a file that has nothing for it shows among the debug messages of
-accessibility, as does, after a file is loaded, the bar of tabs for the function that it selects.
+critical message, as is, in newer ones, that a file has nothing for it; older ones show a message box, which is
+among the debug messages of accessibility. After a file is loaded there is the bar of tabs for the function
+that it selects.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ MISSING = [program for program in ("kcachegrind", "dbus-run-session") if shutil.
 needs_kcachegrind = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
 
 LOADED = re.compile(r"^qt\.gui\.shortcutmap\|debug\|.*addShortcut\(TabBar\(")
-REFUSED = re.compile(r"Could not open the file")
+REFUSED = re.compile(r"Could not open the file|No data found")
 COMPLAINT = re.compile(r'^default\|(?:critical|warning)\|(Loading ".*)')
 
 

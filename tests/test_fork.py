@@ -562,12 +562,18 @@ def told_by_workers(program: str, builtins: bool, folder: Path) -> Any:
     return ast.literal_eval(done.stdout)
 
 
+def skip_what_gevent_cannot_do(method: str, patched: bool) -> None:
+    if method == "forkserver" and patched and sys.version_info >= (3, 14):
+        pytest.skip("Python 3.14 and later cannot start a fork server from a process that gevent patched")
+
+
 @both_with_and_without_builtins
 @pytest.mark.parametrize("patched", [False, True], ids=["", "patched by gevent"])
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_processes_that_are_forked_from_a_recording_make_their_own(
     method: str, patched: bool, builtins: bool, tmp_path: Path
 ) -> None:
+    skip_what_gevent_cannot_do(method, patched)
     program = f"""
 if {patched}:
     from gevent import monkey; monkey.patch_all()
@@ -760,6 +766,7 @@ else:
 def test_multiprocessing_under_the_command_does_what_it_does_without(
     method: str, patched: bool, tmp_path: Path
 ) -> None:
+    skip_what_gevent_cannot_do(method, patched)
     (tmp_path / "program.py").write_text(
         f"""
 if {patched}:

@@ -278,6 +278,10 @@ def test_gevents_monitor_thread_reports_what_blocks_and_the_profile_is_right(
 # -- the collector ---------------------------------------------------------------------------------------
 
 
+SEES_FROZEN_OBJECTS = sys.version_info >= (3, 14)
+
+
+@pytest.mark.skipif(SEES_FROZEN_OBJECTS, reason="Python 3.14 and later show frozen objects")
 def test_objects_that_were_frozen_are_said() -> None:
     gc.freeze()
     try:
@@ -287,3 +291,20 @@ def test_objects_that_were_frozen_are_said() -> None:
     assert profile.counters["frozen_objects"] > 0
     assert any("gc.freeze()" in warning for warning in profile.warnings)
     assert stats(profile, "leaf").calls == 6
+
+
+@pytest.mark.skipif(not SEES_FROZEN_OBJECTS, reason="Python 3.14 and later show frozen objects")
+def test_greenlets_that_were_frozen_are_found() -> None:
+    def child() -> None:
+        getcurrent().parent.switch()
+        len("")
+
+    each = greenlet.greenlet(child)
+    each.switch()
+    gc.freeze()
+    try:
+        profile = record(each.switch)
+    finally:
+        gc.unfreeze()
+    assert calls(profile, "child", "len") == 1
+    assert profile.warnings == ()
