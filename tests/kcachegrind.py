@@ -1,9 +1,9 @@
 """Loads a file in the real KCachegrind, without a screen, and tells what it said.
 
 KCachegrind keeps no exit code for a file that it cannot read. What it does is log: an error in a line is a
-critical message, as is, in newer ones, that a file has nothing for it; older ones show a message box, which is
-among the debug messages of accessibility. After a file is loaded there is the bar of tabs for the function
-that it selects.
+critical message; that a file has nothing for it is one too in newer versions, and a message box in older ones,
+which is among the debug messages of accessibility. After a file is loaded there is the bar of tabs for the
+function that it selects.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,32 @@ COMPLAINT = re.compile(r'^default\|(?:critical|warning)\|(Loading ".*)')
 
 def load_in_kcachegrind(path: Path, home: Path) -> tuple[bool, list[str]]:
     """Whether it loaded the file, and its complaints about it. `home`: an empty folder for its settings."""
+    complaints = []
+    with _started(path, home) as log:
+        for line in log:
+            if complaint := COMPLAINT.match(line):
+                complaints.append(complaint.group(1))
+            if LOADED.search(line):
+                return True, complaints
+            if REFUSED.search(line):
+                break
+    return False, complaints
+
+
+def first_complaint_of_kcachegrind(path: Path, home: Path) -> str:
+    """What it complains of first; empty if it loads the file without."""
+    with _started(path, home) as log:
+        for line in log:
+            if complaint := COMPLAINT.match(line):
+                return complaint.group(1)
+            if LOADED.search(line):
+                break
+    return ""
+
+
+@contextlib.contextmanager
+def _started(path: Path, home: Path) -> Iterator[Iterator[str]]:
+    """What it logs while it runs."""
     environment = {
         **os.environ,
         "QT_QPA_PLATFORM": "offscreen",
@@ -50,27 +77,15 @@ def load_in_kcachegrind(path: Path, home: Path) -> tuple[bool, list[str]]:
         env=environment,
         start_new_session=True,
     )
+    assert process.stderr is not None
     deadline = threading.Timer(DEADLINE_SECONDS, _end, [process])
     deadline.start()
     try:
-        return _verdict(process)
+        yield iter(process.stderr)
     finally:
         deadline.cancel()
         _end(process)
-        process.wait()
-
-
-def _verdict(process: subprocess.Popen[str]) -> tuple[bool, list[str]]:
-    complaints = []
-    assert process.stderr is not None
-    for line in process.stderr:
-        if complaint := COMPLAINT.match(line):
-            complaints.append(complaint.group(1))
-        if LOADED.search(line):
-            return True, complaints
-        if REFUSED.search(line):
-            return False, complaints
-    return False, complaints
+        process.communicate()
 
 
 def _end(process: subprocess.Popen[str]) -> None:
