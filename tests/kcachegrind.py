@@ -1,7 +1,7 @@
 """Loads a file in the real KCachegrind, without a screen, and tells what it said.
 
 KCachegrind keeps no exit code for a file that it cannot read. What it does is log: an error in a line is a
-critical message; that a file has nothing for it is one too in newer versions, and a message box in older ones,
+critical message. That a file has nothing for it is one too in newer versions; older ones show a message box,
 which is among the debug messages of accessibility. After a file is loaded there is the bar of tabs for the
 function that it selects.
 """
