@@ -30,13 +30,13 @@ def run(
     """Runs the command to its end in that folder."""
     return subprocess.run(
         [*command, *arguments], cwd=folder, env=environment(), timeout=TIMEOUT_SECONDS, text=True,
-        **{"capture_output": True, **options},
+        **{"capture_output": True, "preexec_fn": _heed_signals, **options},
     )  # fmt: skip
 
 
-def run_plain(*arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+def run_plain(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     """Runs Python without a profiler."""
-    return run(*arguments, folder=folder, command=[sys.executable], **options)
+    return run(*arguments, folder=folder, command=[sys.executable])
 
 
 @contextmanager
@@ -44,7 +44,7 @@ def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
     """The command while it runs; its standard output and error are pipes."""
     process = subprocess.Popen(
         [*COMMAND, *arguments], cwd=folder, env=environment(), text=True,
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed_signals,
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_signals,
     )  # fmt: skip
     try:
         yield process
@@ -53,7 +53,7 @@ def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def heed_signals() -> None:
+def _heed_signals() -> None:
     """Shells make what they start in the background ignore Ctrl-C, and children inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
