@@ -110,9 +110,9 @@ def calls_in(path: Path) -> dict[str, int]:
 
 def callers_in(path: Path, name: str) -> dict[str, int]:
     """Who called the functions of that name, and how often, in a pstats file."""
-    return {
-        caller[2]: numbers[0]
-        for key, (*_, callers) in entries_in(path).items()
-        if key[2] == name
-        for caller, numbers in callers.items()
-    }
+    counts: dict[str, int] = {}
+    for (_, _, callee), (*_, callers) in entries_in(path).items():
+        for (_, _, caller), (count, *_) in callers.items():
+            if callee == name:
+                counts[caller] = counts.get(caller, 0) + count
+    return counts
