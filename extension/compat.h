@@ -224,14 +224,18 @@ compat_frame_was_started(PyFrameObject *object)
 }
 #endif
 
-#if COMPAT_UNWIND_IS_LOCAL
 /* Whether a tool is told of exceptions that leave this code, which has had an event before. */
 static inline bool
 compat_code_has_unwind(const PyCodeObject *code, int tool_id)
 {
+#if COMPAT_UNWIND_IS_LOCAL
     return (code->_co_monitoring->local_monitors.tools[PY_MONITORING_EVENT_PY_UNWIND] >> tool_id) & 1;
-}
+#else
+    (void)code;
+    (void)tool_id;
+    return true;
 #endif
+}
 
 /* -- objects ------------------------------------------------------------------------------------- */
 

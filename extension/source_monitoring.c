@@ -24,8 +24,6 @@ local_events_of(const struct tracer *tracer, int toggled, int kept)
     return (struct local_events){tracer->state->monitoring_owned, tracer->monitoring.tool_id, toggled, kept};
 }
 
-#if COMPAT_UNWIND_IS_LOCAL
-
 /* Without memory it is asked for again when the code is entered next. */
 static void
 ask_for_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
@@ -37,7 +35,7 @@ ask_for_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
     tracer_charge_own(tracer, thread);
 }
 
-/* PY_UNWIND of code that was entered for the first time in this session. */
+/* PY_UNWIND of code that was entered for the first time in this session, where it is not of all code. */
 static inline void
 hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
 {
@@ -45,18 +43,6 @@ hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
         ask_for_unwind(tracer, thread, code);
     }
 }
-
-#else
-
-static inline void
-hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
-{
-    (void)tracer;
-    (void)thread;
-    (void)code;
-}
-
-#endif
 
 static inline PyObject *
 enter(PyObject *self, PyObject *const *args, bool resumed)
