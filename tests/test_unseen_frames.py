@@ -112,7 +112,7 @@ def run(profiler: str, program: str) -> subprocess.CompletedProcess[str]:
 def test_a_profile_function_crashes_there_on_3_15_0(program: str) -> None:
     if sys.version_info[:3] != (3, 15, 0):
         pytest.skip("Python 3.15.0 alone crashes")
-    assert run(PLAIN, program).returncode == -signal.SIGSEGV
+    assert run(PLAIN, program).returncode in (-signal.SIGSEGV, -signal.SIGABRT)  # the latter under a sanitizer
 
 
 @every_program

@@ -30,7 +30,7 @@ from oracle import program as p
 #: Types are told of when called, and a generator that is closed before it began is not entered.
 HAS_MONITORING: Final = sys.version_info >= (3, 12)
 #: A generator suspended outside of any try block is closed without being entered.
-CLOSES_SILENTLY: Final = sys.version_info >= (3, 13)
+CLOSES_SILENTLY: Final = sys.version_info[:2] == (3, 13)
 
 ERROR, GREENLET_EXIT, GENERATOR_EXIT, RUNTIME_ERROR = "Error", "GreenletExit", "GeneratorExit", "RuntimeError"
 YIELDED: Final = object()
