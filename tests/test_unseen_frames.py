@@ -83,6 +83,8 @@ each.switch()
 
 END = "\nstop()\nprint('the end')\n"
 
+CRASHES = (-signal.SIGSEGV, -signal.SIGABRT)  # the latter under a sanitizer
+
 NOTHING = "start = stop = lambda: None\n"
 PLAIN = """
 import sys
@@ -112,7 +114,7 @@ def run(profiler: str, program: str) -> subprocess.CompletedProcess[str]:
 def test_a_profile_function_crashes_there_on_3_15_0(program: str) -> None:
     if sys.version_info[:3] != (3, 15, 0):
         pytest.skip("Python 3.15.0 alone crashes")
-    assert run(PLAIN, program).returncode in (-signal.SIGSEGV, -signal.SIGABRT)  # the latter under a sanitizer
+    assert run(PLAIN, program).returncode in CRASHES
 
 
 @every_program
