@@ -12,20 +12,22 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
 PROGRAMS ?= 5000
+SECONDS ?= 900
+RESULTS ?= build
 SANITIZE_VENV ?= .venvs/sanitize
 LINT_VENV = .venvs/lint
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz soak core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
 CORE_TEST_HEADERS = $(wildcard core/*.h core/tests/*.h)
 ALL_C = $(C_SOURCES) $(wildcard core/tests/*.c core/tests/*.h)
 BUILD_FILES = $(C_SOURCES) setup.py pyproject.toml MANIFEST.in
-PYTHON_FILES = greenletprofiler GreenletProfiler.py examples tests tools setup.py
+PYTHON_FILES = greenletprofiler GreenletProfiler.py benchmarks examples tests tools setup.py
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Werror
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -99,6 +101,10 @@ test-all: core-test ## run the suite on every CPython from 3.10 up that is found
 
 fuzz: install ## record PROGRAMS (5000) random programs and compare each with what a model says of it
 	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests/oracle
+
+soak: install ## profile a server under load for SECONDS (900): nothing may grow, fail or slow down
+	@mkdir -p $(RESULTS)
+	$(VENV)/bin/python benchmarks/soak.py --seconds $(SECONDS) --chart $(RESULTS)/soak.svg --table $(RESULTS)/soak.md
 
 # -- the C core alone ------------------------------------------------------------------------------------
 
