@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
 
-from debug_build import IS_DEBUG_BUILD, leave_out  # noqa: E402
+from debug_build import IS_DEBUG_BUILD, leave_out
 
 
 @pytest.fixture
