@@ -167,7 +167,8 @@ def table(run: Run, versions: str, faults: Sequence[str]) -> str:
         f"  {with_snapshot[0]:.1f} and {with_snapshot[1]:.1f} MiB while there is a snapshot,"
         f" {gone[0]:.1f} and {gone[1]:.1f} MiB when it is gone.",
         f"- Requests in a second of the server's CPU time: {median(rates):,.0f} (median), from"
-        f" {min(rates):,.0f} to {max(rates):,.0f}.",
+        f" {min(rates):,.0f} to {max(rates):,.0f}. How many there are in a second depends on what else the",
+        "  machine has to do.",
         "",
         "| seconds | with snapshot, MiB | without, MiB | recording, MiB | requests | a second | calls"
         " | snapshot, s |",
