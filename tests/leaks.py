@@ -141,6 +141,23 @@ def in_another_thread() -> None:
     done.acquire()
 
 
+def wait_in_another_thread() -> None:
+    """For ever, and with a suspended greenlet."""
+    waiting, ever = _thread.allocate_lock(), _thread.allocate_lock()
+    for each in waiting, ever:
+        each.acquire()
+
+    def wait() -> None:
+        suspended = greenlet.greenlet(forever)
+        suspended.switch()
+        waiting.release()
+        ever.acquire()
+        suspended.switch()
+
+    _thread.start_new_thread(wait, ())
+    waiting.acquire()
+
+
 def in_thread(done: _thread.LockType) -> None:
     work()
     done.release()
@@ -153,9 +170,11 @@ def forever() -> None:
 
 
 def growth_of_all_references(times: int) -> int:
-    """References to all objects together, which a debug build counts, after so many sessions."""
+    """References to all objects together, which a debug build counts, after so many sessions; a thread lives
+    through them and has no event."""
     suspended = greenlet.greenlet(forever)
     suspended.switch()
+    wait_in_another_thread()
 
     def cycle() -> None:
         profiler = Profiler()
