@@ -85,14 +85,15 @@ print([each.calls for each in profiler.snapshot().functions if each.function.nam
     "patch",
     [
         "from gevent import monkey; monkey.patch_all()\n"
-        "start_new_thread, allocate_lock = monkey.get_original('_thread', ['start_new_thread', 'allocate_lock'])",
+        "names = ['start_new_thread', 'allocate_lock']\n"
+        "start_new_thread, allocate_lock = monkey.get_original('_thread', names)",
         "import eventlet, eventlet.patcher; eventlet.monkey_patch()\n"
         "original = eventlet.patcher.original('_thread')\n"
         "start_new_thread, allocate_lock = original.start_new_thread, original.allocate_lock",
     ],
     ids=["gevent", "eventlet"],
 )
-def test_threads_that_a_patched_program_starts_by_the_interpreters_own_function_are_recorded(patch: str) -> None:
+def test_threads_that_a_patched_program_starts_by_the_unpatched_function_are_recorded(patch: str) -> None:
     command = [sys.executable, "-W", "ignore", "-c", PATCHED.format(patch=patch)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("[5, 5]\n", "")
