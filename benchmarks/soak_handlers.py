@@ -47,7 +47,7 @@ def left_open(main: greenlet.greenlet) -> None:
 def greenlets() -> Iterable[bytes]:
     """Four that end, one that is killed, one that is forgotten."""
     answers: Queue[int] = Queue()
-    children = [gevent.spawn(child, number, answers) for number in range(4)]
+    children = list(map(gevent.spawn, [child] * 4, range(4), [answers] * 4))
     killed = gevent.spawn(gevent.sleep, 60)
     gevent.joinall(children)
     killed.kill()
