@@ -30,8 +30,8 @@ LEAST_SHARE_OF_BEGINNING: Final = 0.7
 TREND_SECONDS: Final = 300
 
 #: Sentences of Profile.warnings that are right here: there are more greenlets and threads than are kept
-#: apart, a virtual machine's clocks may differ for a moment, and on 3.10 and 3.11 a thread of gevent's pool has
-#: no profile function between two tasks.
+#: apart, a virtual machine's clocks may differ for a moment, and on 3.10 and 3.11 a thread of gevent's pool
+#: has no profile function between two tasks.
 EXPECTED_WARNINGS: Final = (
     "greenlets have no record of their own", "shown together as [ended threads]", "the clocks disagreed",
     "set a profile function of its own",

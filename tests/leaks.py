@@ -169,22 +169,28 @@ def forever() -> None:
         greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
 
 
-def growth_of_all_references(times: int) -> int:
-    """References to all objects together, which a debug build counts, after so many sessions; a thread lives
-    through them and has no event."""
+def growth_of_all_references(times: int, in_mid_flight: bool) -> int:
+    """References to all objects together, which a debug build counts, after so many sessions.
+
+    in_mid_flight: with greenlets that go on after a start and after a stop, and beside a thread that waits.
+    """
     suspended = greenlet.greenlet(forever)
-    suspended.switch()
-    wait_in_another_thread()
+    if in_mid_flight:
+        suspended.switch()
+        wait_in_another_thread()
 
     def cycle() -> None:
         profiler = Profiler()
         with profiler:
             work()
             in_another_thread()
-            suspended.switch()
             unfinished = ways_to_end()
             profiler.snapshot()
-        del unfinished
+            if in_mid_flight:
+                suspended.switch()
+            else:
+                unfinished.clear()
+        unfinished.clear()
         profiler.snapshot().print(io.StringIO())
 
     return least_growth(cycle, times, rounds=3, held=sys.gettotalrefcount)  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import greenlet
 import pytest
-from debug_build import IS_DEBUG_BUILD
+from debug_build import CAN_GO_ON_IN_MID_FLIGHT, IN_MID_FLIGHT, IS_DEBUG_BUILD
 from leaks import in_a_small_process
 
 from greenletprofiler import _native
@@ -19,8 +19,12 @@ pytestmark = pytest.mark.skipif(not IS_DEBUG_BUILD, reason="only a debug build o
 SESSIONS = 200
 
 
-def test_all_references_together_do_not_grow() -> None:
-    assert in_a_small_process(f"growth_of_all_references({SESSIONS})") < SESSIONS // 2  # type: ignore[operator]
+@pytest.mark.parametrize("in_mid_flight", [False, True], ids=["", "in mid-flight"])
+def test_all_references_together_do_not_grow(in_mid_flight: bool) -> None:
+    if in_mid_flight and not CAN_GO_ON_IN_MID_FLIGHT:
+        pytest.skip(f"a debug build of Python: {IN_MID_FLIGHT}")
+    growth = in_a_small_process(f"growth_of_all_references({SESSIONS}, {in_mid_flight})")
+    assert growth < SESSIONS // 2  # type: ignore[operator]
 
 
 @pytest.mark.parametrize("extension", [_native.__file__, greenlet._greenlet.__file__])
