@@ -4,6 +4,7 @@
 #     .venv               of $(PYTHON), the one that demo and test use
 #     .venvs/3.12 ...     of the Pythons that `make test-all` finds
 #     .venvs/lint         checkers
+#     .venvs/debug        of a debug build of CPython
 #     .venvs/sanitize     the sanitizer build, with a copy of the tree, so that it is never taken for the other
 #
 # A stamp file is touched after the last command of a step, so an interrupted step is done again.
@@ -12,20 +13,23 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
 PROGRAMS ?= 5000
+SECONDS ?= 900
+RESULTS ?= build
 SANITIZE_VENV ?= .venvs/sanitize
+DEBUG_VENV ?= .venvs/debug
 LINT_VENV = .venvs/lint
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz soak install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
 CORE_TEST_HEADERS = $(wildcard core/*.h core/tests/*.h)
 ALL_C = $(C_SOURCES) $(wildcard core/tests/*.c core/tests/*.h)
 BUILD_FILES = $(C_SOURCES) setup.py pyproject.toml MANIFEST.in
-PYTHON_FILES = greenletprofiler GreenletProfiler.py examples tests tools setup.py
+PYTHON_FILES = greenletprofiler GreenletProfiler.py benchmarks examples tests tools setup.py
 
 WARNINGS = -Wall -Wextra -Wconversion -Wshadow -Werror
 SANITIZERS = -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
@@ -97,8 +101,21 @@ test-all: core-test ## run the suite on every CPython from 3.10 up that is found
 	done < build/pythons; \
 	if [ -n "$$failed" ]; then echo "failed on$$failed" >&2; exit 1; fi
 
+# A debug build also takes what was built for others, where no assertion is left: not so with greenlet.
+install-debug:
+	@"$(PYTHON)" -c 'import sys; sys.gettotalrefcount' 2>/dev/null \
+	|| { echo "make: $(PYTHON) is no debug build; name one by PYTHON=python3-dbg" >&2; exit 1; }
+	PIP_NO_BINARY=greenlet $(MAKE) --no-print-directory install VENV=$(DEBUG_VENV)
+
+test-debug: install-debug ## run the suite on a debug build of CPython, with greenlet built for it: PYTHON=python3-dbg
+	ORACLE_PROGRAMS=few $(MAKE) --no-print-directory test-python VENV=$(DEBUG_VENV)
+
 fuzz: install ## record PROGRAMS (5000) random programs and compare each with what a model says of it
 	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests/oracle
+
+soak: install ## profile a server under load for SECONDS (900): nothing may grow, fail or slow down
+	@mkdir -p $(RESULTS)
+	$(VENV)/bin/python benchmarks/soak.py --seconds $(SECONDS) --chart $(RESULTS)/soak.svg --table $(RESULTS)/soak.md
 
 # -- the C core alone ------------------------------------------------------------------------------------
 

@@ -203,6 +203,13 @@ recorder_clear_calls(struct position *position)
     position->unstored_calls = 0;
 }
 
+void
+recorder_close_from(struct position *position, const struct open_call *call)
+{
+    position->top = position->bottom + (call - position->bottom) - 1;
+    position->unstored_calls = 0;
+}
+
 /* -- greenlets ----------------------------------------------------------------------------------- */
 
 static void

@@ -155,6 +155,9 @@ struct greenlet_record recorder_record_of(const struct thread *thread, const str
 /* Closes every open call of a position. */
 void recorder_clear_calls(struct position *position);
 
+/* Closes an open call that ended unseen, and those above it. */
+void recorder_close_from(struct position *position, const struct open_call *call);
+
 /* -- calls --------------------------------------------------------------------------------------- */
 
 /* The node for `function` below the running position's top; NULL past the budget or without memory. */

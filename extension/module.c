@@ -3,6 +3,8 @@
  * Multi-phase initialisation (PEP 489); all state is in the module's, nothing is static and mutable. */
 #include "module.h"
 
+#include <string.h>
+
 #include "stand_in.h"
 #include "tracer.h"
 
@@ -61,7 +63,21 @@ method_of(PyObject *owner, const char *name)
     return method;
 }
 
-/* gevent may have replaced the functions in `_thread`; then threads are noticed at switches only. */
+/* The PyMethodDef that a module of C code defines, whatever a program put in the function's place; NULL when
+ * there is none. */
+static const PyMethodDef *
+method_defined_by(PyObject *module, const char *name)
+{
+    const PyModuleDef *definition = PyModule_GetDef(module);
+    const PyMethodDef *each = definition != NULL ? definition->m_methods : NULL;
+    while (each != NULL && each->ml_name != NULL && strcmp(each->ml_name, name) != 0) {
+        each++;
+    }
+    PyErr_Clear();
+    return each != NULL && each->ml_name != NULL ? each : NULL;
+}
+
+/* gevent and eventlet replace functions in `_thread`, and go on starting threads by those that were there. */
 static int
 learn_methods(struct module_state *state)
 {
@@ -71,10 +87,8 @@ learn_methods(struct module_state *state)
         Py_XDECREF(thread_owned);
         return -1;
     }
-    state->start_thread_method = method_of(thread_owned, "start_new_thread");
-    PyErr_Clear();
-    state->start_thread_alias = method_of(thread_owned, "start_new");
-    PyErr_Clear();
+    state->start_thread_method = method_defined_by(thread_owned, "start_new_thread");
+    state->start_thread_alias = method_defined_by(thread_owned, "start_new");
     Py_DECREF(thread_owned);
     return 0;
 }

@@ -101,6 +101,40 @@ pass_on(PyObject *self, PyObject *frame, PyObject *event, PyObject *argument)
     }
 }
 
+/* A frame may be used again by another function: then the call is over. */
+static bool
+goes_on(const struct tracer *tracer, const struct open_call *call, compat_frame *innermost)
+{
+    compat_frame *frame = innermost;
+    while (frame != NULL && (uintptr_t)frame != call->frame) {
+        frame = compat_frame_previous(frame);
+    }
+    return frame != NULL && code_key(compat_frame_code(frame), tracer->state->code_slot) == call->node->key;
+}
+
+/* A thread without a profile function tells of no ends: the next calls would be taken for calls by those that
+ * ended unseen. */
+static void
+close_what_ended(struct tracer *tracer, struct thread *thread, compat_frame *innermost)
+{
+    struct position *position = thread->position;
+    const struct open_call *call = position_python_call(position);
+    while (call != position->bottom && !goes_on(tracer, call, innermost)) {
+        recorder_close_from(position, call);
+        call = position_python_call(position);
+    }
+}
+
+static void
+catch_up(struct tracer *tracer, PyFrameObject *object, bool is_entering)
+{
+    compat_frame *frame = compat_frame_of_object(object);
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), is_entering ? frame : NULL);
+    if (thread != NULL) {
+        close_what_ended(tracer, thread, is_entering ? compat_frame_previous(frame) : frame);
+    }
+}
+
 /* hook(frame, event, argument): the interpreter calls it for an event of a thread that set it. */
 static PyObject *
 on_hook(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
@@ -117,6 +151,8 @@ on_hook(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     if (_PyEval_SetProfile(compat_thread_state(), on_event, tracer->profile_callback_owned) < 0) {
         return NULL;
     }
+    bool is_entering = PyUnicode_CompareWithASCIIString(args[1], event_names[PyTrace_CALL]) == 0;
+    catch_up(tracer, (PyFrameObject *)args[0], is_entering);
     pass_on(self, args[0], args[1], args[2]);
     Py_RETURN_NONE;
 }

@@ -18,12 +18,14 @@ from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from greenletprofiler._generated import ours
 from greenletprofiler.calltree import CallTree, Columns, each_column, times_at, zeros
 from greenletprofiler.values import Times
 
 SKIPPED = -1
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Sums:
     """What a group, or an edge, adds up to."""
@@ -40,6 +42,7 @@ class Sums:
         return self.calls + self.resumes
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class SumTable:
     """Sums as columns, one entry a group or an edge."""
@@ -62,6 +65,7 @@ class SumTable:
             )
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Fold:
     """Sums of each group, and of each edge with the groups at its ends."""

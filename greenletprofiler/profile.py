@@ -23,6 +23,7 @@ from types import MappingProxyType
 from typing import Any, TextIO, TypeVar
 
 from greenletprofiler import folds
+from greenletprofiler._generated import ours
 from greenletprofiler.calltree import CallTree, TreeNode, distinct_functions, tree_from_snapshot
 from greenletprofiler.caveats import warnings_of
 from greenletprofiler.folds import Fold
@@ -40,6 +41,7 @@ from greenletprofiler.values import (
 K = TypeVar("K", bound=Hashable)
 
 
+@ours
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile:
     """A recording up to the moment of its snapshot.

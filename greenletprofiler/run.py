@@ -29,6 +29,7 @@ from types import FrameType, TracebackType
 from typing import Final, ParamSpec
 
 from greenletprofiler import exporters
+from greenletprofiler._generated import ours
 from greenletprofiler.errors import ProfilerError
 from greenletprofiler.exporters.table import print_table
 from greenletprofiler.profile import Profile
@@ -46,6 +47,7 @@ ROOM_TO_WRITE: Final = 1000  # in calls
 # -- what is written -------------------------------------------------------------------------------------
 
 
+@ours
 @dataclass(frozen=True)
 class Report:
     """Where a profile goes: files by absolute path, then a table on standard error."""

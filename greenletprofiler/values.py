@@ -20,6 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from greenletprofiler._generated import ours
 from greenletprofiler.errors import ClockError
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ def checked_clock(name: str) -> Clock:
     raise ClockError(f"There is no clock named {name!r}: use one of {', '.join(CLOCKS)}.")
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Function:
     """Identity of a function: two records with equal fields are one function.
@@ -112,6 +114,7 @@ _LABELS: Final = {
 }
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Times:
     """Sums in nanoseconds; the head of this file defines them."""
@@ -139,6 +142,7 @@ class Times:
         )
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Edge:
     """Calls of one function by another.
@@ -157,6 +161,7 @@ class Edge:
     inclusive: Times
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class FunctionStats:
     """A function over the whole profile.
@@ -176,6 +181,7 @@ class FunctionStats:
     callees: tuple[Edge, ...] = ()
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class ThreadStats:
     """A thread while it was recorded.
@@ -200,6 +206,7 @@ class ThreadStats:
     tree: TreeNode = field(repr=False, compare=False)
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class GreenletStats:
     """A greenlet.
@@ -217,6 +224,7 @@ class GreenletStats:
     times: Times
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class GreenletKind:
     """Greenlets of one class that entered the same function at their base, over all threads.

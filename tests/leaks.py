@@ -77,17 +77,19 @@ def work() -> None:
         str.upper(1)  # type: ignore[arg-type]
 
 
-def least_growth(cycle: Callable[[], object], times: int, rounds: int) -> int:
-    """Memory blocks that the interpreter holds more after a round of so many cycles: the least of several
-    rounds, for caches fill at first, while a leak grows in all of them."""
+def least_growth(
+    cycle: Callable[[], object], times: int, rounds: int, held: Callable[[], int] = sys.getallocatedblocks
+) -> int:
+    """What is held more after a round of so many cycles (memory blocks of the interpreter): the least of
+    several rounds, for caches fill at first, while a leak grows in all of them."""
     growths = []
     for _ in range(rounds):
         gc.collect()
-        before = sys.getallocatedblocks()
+        before = held()
         for _ in range(times):
             cycle()
         gc.collect()
-        growths.append(sys.getallocatedblocks() - before)
+        growths.append(held() - before)
     return min(growths)
 
 
@@ -129,10 +131,31 @@ def eventful_work(suspended: greenlet.greenlet) -> None:
     for _ in range(100):
         work()
     suspended.switch()
+    in_another_thread()
+
+
+def in_another_thread() -> None:
     done = _thread.allocate_lock()
     done.acquire()
     _thread.start_new_thread(in_thread, (done,))
     done.acquire()
+
+
+def wait_in_another_thread() -> None:
+    """For ever, and with a suspended greenlet."""
+    waiting, ever = _thread.allocate_lock(), _thread.allocate_lock()
+    for each in waiting, ever:
+        each.acquire()
+
+    def wait() -> None:
+        suspended = greenlet.greenlet(forever)
+        suspended.switch()
+        waiting.release()
+        ever.acquire()
+        suspended.switch()
+
+    _thread.start_new_thread(wait, ())
+    waiting.acquire()
 
 
 def in_thread(done: _thread.LockType) -> None:
@@ -144,6 +167,58 @@ def forever() -> None:
     while True:
         leaf()
         greenlet.getcurrent().parent.switch()  # type: ignore[union-attr]
+
+
+def growth_of_all_references(times: int, in_mid_flight: bool) -> int:
+    """References to all objects together, which a debug build counts, after so many sessions.
+
+    in_mid_flight: with greenlets that go on after a start and after a stop, and beside a thread that waits.
+    """
+    suspended = greenlet.greenlet(forever)
+    if in_mid_flight:
+        suspended.switch()
+        wait_in_another_thread()
+
+    def cycle() -> None:
+        profiler = Profiler()
+        with profiler:
+            work()
+            in_another_thread()
+            unfinished = ways_to_end()
+            profiler.snapshot()
+            if in_mid_flight:
+                suspended.switch()
+            else:
+                unfinished.clear()
+        unfinished.clear()
+        profiler.snapshot().print(io.StringIO())
+
+    return least_growth(cycle, times, rounds=3, held=sys.gettotalrefcount)  # type: ignore[attr-defined]
+
+
+def ways_to_end() -> list[object]:
+    """Exceptions through greenlets and generators; and what is left unfinished."""
+    generator = generate()
+    next(generator)
+    with suppress(RuntimeError):
+        generator.throw(RuntimeError)
+    dies = greenlet.greenlet(forever)
+    dies.switch()
+    dies.throw()
+    with suppress(RuntimeError):
+        greenlet.greenlet(dies_of_an_error).switch()
+    unfinished = generate()
+    next(unfinished)
+    left_open = greenlet.greenlet(forever)
+    left_open.switch()
+    return [unfinished, left_open]
+
+
+def dies_of_an_error() -> None:
+    try:
+        raise ValueError
+    except ValueError as error:
+        raise RuntimeError from error
 
 
 LEAVES = 2 * (100 + 1 + 1)  # of two sessions with eventful_work()

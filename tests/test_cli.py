@@ -346,7 +346,7 @@ def assert_refused(result: subprocess.CompletedProcess[str], *words: str) -> Non
 def test_what_cannot_work_is_refused_in_one_line_before_the_program_runs(
     arguments: list[str], words: list[str], tmp_path: Path
 ) -> None:
-    (tmp_path / "program.py").write_text("open('it-ran', 'w')")
+    (tmp_path / "program.py").write_text("open('it-ran', 'w').close()")
     (tmp_path / "folder").mkdir()
     (tmp_path / "dir.callgrind").mkdir()
     (tmp_path / "picture.py").write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe")

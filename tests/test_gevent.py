@@ -11,7 +11,7 @@ import gevent.queue
 import pytest
 from gevent import Timeout
 from gevent.threadpool import ThreadPool
-from recorded import callees, callers, calls, names, record, stats
+from recorded import callees, callers, calls, name_of, names, record, stats
 
 MONITORING = sys.version_info >= (3, 12)
 
@@ -55,6 +55,22 @@ def test_what_is_waited_for_in_python_code_of_gevent_is_seen_below_it() -> None:
     profile = record(lambda: gevent.sleep(0.001))
     expected = "WaitOperationsGreenlet.wait" if MONITORING else "sleep"
     assert expected in names(profile)
+
+
+@pytest.mark.parametrize("builtins", [True, False])
+def test_tasks_of_a_pool_are_in_one_place_of_the_tree_however_many_there_are(builtins: bool) -> None:
+    def task() -> None:
+        len("")
+
+    def program() -> None:
+        pool = ThreadPool(1)
+        for _ in range(20):
+            pool.apply(task)
+        pool.kill()
+
+    profile = record(program, builtins)
+    assert [node.calls for node in profile.tree.walk() if name_of(node.function) == "task"] == [20]
+    assert {caller.rpartition(".")[2] for caller in callers(profile, "task")} == {"__run_task"}
 
 
 def test_a_timeout_leaves_what_it_interrupts() -> None:

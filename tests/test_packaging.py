@@ -41,7 +41,8 @@ def source_distribution(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wheel(source_distribution: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("unpacked")
     with tarfile.open(source_distribution) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # 3.11.3 and older have none
+        archive.extractall(folder)
     [project] = folder.iterdir()
     return build("wheel", project, tmp_path_factory.mktemp("wheel"))
 

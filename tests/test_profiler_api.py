@@ -160,6 +160,18 @@ def test_the_profilers_own_frames_never_show() -> None:
     assert calls_of(profile, "decorated") == 1
 
 
+def test_methods_that_were_generated_for_the_package_never_show() -> None:
+    profiler = Profiler()
+    with profiler:
+        greenlet.greenlet(work).switch()
+        profile = profiler.snapshot()
+        assert profile.functions
+        assert profile.greenlet_kinds
+    profile = profiler.snapshot()
+    assert calls_of(profile, "work") == 1
+    assert [each.function.label for each in profile.functions if each.function.filename == "<string>"] == []
+
+
 def test_starting_twice_is_an_error_that_says_so() -> None:
     with Profiler() as profiler:
         with pytest.raises(AlreadyRunningError, match=r"This profiler is running already: call stop\(\)"):

@@ -62,6 +62,43 @@ def test_raw_threads_are_recorded_from_their_first_call() -> None:
     assert callers(profile, "work") == set()
 
 
+PATCHED = """
+{patch}
+from greenletprofiler import Profiler
+def leaf():
+    pass
+def work(done):
+    leaf()
+    done.release()
+def start():
+    done = allocate_lock()
+    done.acquire()
+    start_new_thread(work, (done,))
+    done.acquire()
+with Profiler() as profiler:
+    for _ in range(5): start()
+print([each.calls for each in profiler.snapshot().functions if each.function.name in ("work", "leaf")])
+"""
+
+
+@pytest.mark.parametrize(
+    "patch",
+    [
+        "from gevent import monkey; monkey.patch_all()\n"
+        "names = ['start_new_thread', 'allocate_lock']\n"
+        "start_new_thread, allocate_lock = monkey.get_original('_thread', names)",
+        "import eventlet, eventlet.patcher; eventlet.monkey_patch()\n"
+        "original = eventlet.patcher.original('_thread')\n"
+        "start_new_thread, allocate_lock = original.start_new_thread, original.allocate_lock",
+    ],
+    ids=["gevent", "eventlet"],
+)
+def test_threads_that_a_patched_program_starts_by_the_unpatched_function_are_recorded(patch: str) -> None:
+    command = [sys.executable, "-W", "ignore", "-c", PATCHED.format(patch=patch)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("[5, 5]\n", "")
+
+
 def test_a_thread_that_runs_already_is_recorded_under_its_callers() -> None:
     waits, goes_on = threading.Event(), threading.Event()
 

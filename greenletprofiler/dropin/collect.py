@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from greenletprofiler._generated import ours
 from greenletprofiler.dropin.recording import RECORDING
 from greenletprofiler.dropin.stats import (
     YChildFuncStat,
@@ -30,6 +31,7 @@ from greenletprofiler.profile import Profile
 from greenletprofiler.values import Clock, Function, ThreadStats, Times
 
 
+@ours
 class Key(NamedTuple):
     """What a row is known by."""
 
@@ -42,6 +44,7 @@ class Key(NamedTuple):
 NOTHING: Final = Sums(0, 0, 0, Times(), Times())
 
 
+@ours
 @dataclass(slots=True)
 class Row:
     """Sums over all profiles, and of the calls to each other function."""

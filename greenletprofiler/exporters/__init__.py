@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from greenletprofiler._generated import ours
 from greenletprofiler.errors import FormatError
 from greenletprofiler.exporters.callgrind import write_callgrind
 from greenletprofiler.exporters.pstats import write_pstats
@@ -20,6 +21,7 @@ from greenletprofiler.profile import Profile
 from greenletprofiler.values import Clock
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Format:
     """A file format. `prefix`: of file names, None where only suffixes mean it."""

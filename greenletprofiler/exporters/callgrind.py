@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final, TypeVar
 
+from greenletprofiler._generated import ours
 from greenletprofiler._version import __version__
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import BASE_KINDS, Clock, Function, Times
@@ -46,6 +47,7 @@ NO_FILE: Final = "~"
 Costs = tuple[int, ...]  # one for each event
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Event:
     """What costs are of: a name of letters, and one for people."""
@@ -54,6 +56,7 @@ class Event:
     long_name: str
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Entry:
     """How a function appears in the file. Functions with equal entries are one there."""
@@ -63,6 +66,7 @@ class Entry:
     line: int
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Call:
     """All calls of one function by another."""
@@ -72,6 +76,7 @@ class Call:
     costs: Costs
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Block:
     """A function: its self costs and its calls."""
@@ -151,6 +156,7 @@ def _costs(times: Times) -> Costs:
     return times.cpu_ns, times.running_ns, times.waiting_ns
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class _FunctionEntry(Entry):
     """The entry of a profile's function, with the function's kind."""

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
+from greenletprofiler._generated import ours
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import Clock, Function, FunctionStats
 
@@ -31,6 +32,7 @@ ELLIPSIS: Final = ".."
 GAP: Final = "  "
 
 
+@ours
 @dataclass(frozen=True, slots=True)
 class Unit:
     """A unit of time: its name, and how many nanoseconds it has."""
