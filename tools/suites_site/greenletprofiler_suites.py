@@ -76,11 +76,12 @@ def start_empty():
 def _empty_monitoring():
     monitoring = sys.monitoring
     names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD", "PY_UNWIND", "CALL", "C_RETURN", "C_RAISE"]
-    monitoring.use_tool_id(monitoring.PROFILER_ID, "empty")
+    tool = 3  # as ours
+    monitoring.use_tool_id(tool, "empty")
     for name in names:
-        monitoring.register_callback(monitoring.PROFILER_ID, getattr(monitoring.events, name), _nothing)
+        monitoring.register_callback(tool, getattr(monitoring.events, name), _nothing)
     asked = [getattr(monitoring.events, name) for name in names if not name.startswith("C_")]
-    monitoring.set_events(monitoring.PROFILER_ID, sum(asked))
+    monitoring.set_events(tool, sum(asked))
     return lambda: 1
 
 
@@ -132,27 +133,30 @@ def _write_end(log, calls_seen):
 # -- outcomes --------------------------------------------------------------------------------------------
 
 
-class ResultFinder:
-    """Finds unittest.result when it is first imported, and has it write to the log from then on."""
+class AfterImport:
+    """Calls a function with a module when that has first been imported."""
 
-    def __init__(self, log):
-        self._log = log
+    def __init__(self, name, function):
+        self._name = name
+        self._function = function
+        sys.meta_path.insert(0, self)
 
     def find_spec(self, name, path=None, target=None):
-        if name != "unittest.result":
+        if name != self._name:
             return None
         sys.meta_path.remove(self)
         import importlib.util
 
         spec = importlib.util.find_spec(name)
-        execute = spec.loader.exec_module
+        spec.loader.exec_module = self._executing(spec.loader.exec_module)
+        return spec
 
+    def _executing(self, execute):
         def exec_module(module):
             execute(module)
-            record_outcomes(self._log, module.TestResult)
+            self._function(module)
 
-        spec.loader.exec_module = exec_module
-        return spec
+        return exec_module
 
 
 def record_outcomes(log, result_class):
@@ -174,9 +178,10 @@ def _write_before(result_class, name, write):
 
 
 def _write_subtest(log, test, subtest, error):
+    """A test ends with what its subtests end with, if that is not well."""
     if error is not None:
         failed = issubclass(error[0], test.failureException)
-        log.line("test", _id(subtest), "failed" if failed else "error", _detail(error))
+        log.line("test", _id(test), "failed" if failed else "error", _detail(error))
 
 
 def _detail(reason=""):
@@ -191,11 +196,52 @@ def _id(test):
     return test.id().replace("__main__.", f"{spec.name}.") if spec else test.id()
 
 
+# -- room for a tool in tests of tools -------------------------------------------------------------------
+
+
+def make_room(test_monitoring):
+    """Its tests want all of the tool ids that ours may have, and that nothing is asked for by any tool.
+
+    One that fails leaves its own tools on, and takes all others with it, so these are freed before each.
+    """
+    test_monitoring.TEST_TOOL2 = 1
+    tools = [test_monitoring.TEST_TOOL, test_monitoring.TEST_TOOL2, test_monitoring.TEST_TOOL3]
+    set_up = test_monitoring.MonitoringTestBase.setUp
+
+    def set_up_free(self):
+        for tool in tools:
+            _free(tool)
+        set_up(self)
+
+    test_monitoring.MonitoringTestBase.setUp = set_up_free
+    _hide_tools(sys.monitoring)
+
+
+def _free(tool):
+    if sys.monitoring.get_tool(tool) is not None:
+        sys.monitoring.set_events(tool, 0)
+        sys.monitoring.free_tool_id(tool)
+
+
+def _hide_tools(monitoring):
+    """What is asked for now, by the profiler, does not count."""
+    tools_of, events_of, tools_here = monitoring._all_events, monitoring.get_events, monitoring._all_events()
+    events_here = [events_of(tool) for tool in range(6)]
+
+    def _all_events():
+        without = {name: tools & ~tools_here.get(name, 0) for name, tools in tools_of().items()}
+        return {name: tools for name, tools in without.items() if tools}
+
+    monitoring._all_events = _all_events
+    monitoring.get_events = lambda tool: events_of(tool) & ~events_here[tool]
+
+
 def begin(environment):
     """Does what this module is for, if it was asked for."""
     if LOG_VARIABLE in environment:
         log = Log(environment[LOG_VARIABLE])
-        sys.meta_path.insert(0, ResultFinder(log))
+        AfterImport("unittest.result", lambda module: record_outcomes(log, module.TestResult))
+        AfterImport("test.test_monitoring", make_room)
         watch_process(log, environment[PROFILER_VARIABLE])
 
 
