@@ -12,13 +12,14 @@ PYTHON ?= python3
 VENV ?= .venv
 PYTEST_FLAGS ?=
 PROGRAMS ?= 5000
+SUITES ?=
 SANITIZE_VENV ?= .venvs/sanitize
 LINT_VENV = .venvs/lint
 
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz suites suites-python suites-ci core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -99,6 +100,28 @@ test-all: core-test ## run the suite on every CPython from 3.10 up that is found
 
 fuzz: install ## record PROGRAMS (5000) random programs and compare each with what a model says of it
 	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) tests/oracle
+
+# -- suites of other projects ----------------------------------------------------------------------------
+
+suites: ## run greenlet's, gevent's and some of CPython's tests with the profiler off and on, on every CPython found here
+	@mkdir -p build
+	@$(PYTHON) tools/find_pythons.py > build/pythons-of-suites
+	@failed=; while read -r version python; do \
+	    echo "== CPython $$version"; \
+	    $(MAKE) --no-print-directory suites-python VENV=.venvs/$$version PYTHON="$$python" </dev/null \
+	        || failed="$$failed $$version"; \
+	done < build/pythons-of-suites; \
+	if [ -n "$$failed" ]; then echo "failed on$$failed" >&2; exit 1; fi
+
+suites-python: $(VENV)/suites.stamp ## the same on the one Python of VENV; SUITES="cpython test__socket ..." for some of it
+	$(VENV)/bin/python tools/suites.py --write docs/suites.md $(SUITES)
+
+suites-ci: $(VENV)/suites.stamp ## the same on the Python of VENV, what fits into some minutes
+	$(VENV)/bin/python tools/suites.py --quick
+
+$(VENV)/suites.stamp: $(VENV)/installed.stamp requirements/suites.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/suites.txt
+	@touch $@
 
 # -- the C core alone ------------------------------------------------------------------------------------
 

@@ -19,10 +19,11 @@ file run up to three times more, both ways. It is
     different     if it differs in more than one of the pairs, and ends alike each time without the profiler
     once          if it differed in one pair only
     unsteady      if it ends now this way, now that, without the profiler
-    left out      if it is named in suites_left_out.py, which says why
+    left out      if it is named in suites_left_out.py, which says why, and where it ends alike under another
+                  profiler than ours: an empty one, that does nothing, or cProfile. Its file is run under both.
 
-The exit code is 1 if a test is different, or if a process was not profiled. --profiler cprofile, or empty (a
-tool that does nothing), instead of ours shows what any profiler changes.
+The exit code is 1 if a test is different, or if a process was not profiled. --profiler cprofile, or empty,
+instead of ours shows what these change.
 
 Results are kept in build/suites/, one file a Python; --write makes the page of all that are there.
 """
@@ -53,6 +54,7 @@ from suites_page import write_page
 PROJECT = Path(__file__).resolve().parent.parent
 IN_EVERY_PROCESS = Path(__file__).resolve().parent / "suites_site" / "greenletprofiler_suites.py"
 OFF = "off"
+OTHER_PROFILERS = ("empty", "cprofile")
 RERUNS = 3
 TIMEOUT_SECONDS = 1800
 NOT_RUN = "not run"
@@ -129,9 +131,11 @@ SUITES = (
 
 @dataclass
 class Processes:
-    """How many began, under which a profiler was; ended by themselves, after how many calls; were forked."""
+    """How many began, with the profiler; ended by themselves, after how many calls; were forked. And how many
+    sub-interpreters there were, which go without."""
 
     began: int = 0
+    refused: int = 0
     forked: int = 0
     ended: int = 0
     calls: int = 0
@@ -139,6 +143,7 @@ class Processes:
 
     def add(self, other: Processes) -> None:
         self.began += other.began
+        self.refused += other.refused
         self.forked += other.forked
         self.ended += other.ended
         self.calls += other.calls
@@ -230,6 +235,7 @@ def read_log(log: Path, profiler: str) -> Ran:
 
 def note_process(processes: Processes, profiler: str, number: int, event: str, values: list[object]) -> None:
     processes.began += event == "began"
+    processes.refused += event == "refused"
     processes.forked += event == "forked"
     processes.ended += event == "ended"
     if event == "ended" and isinstance(values[0], int):
@@ -259,12 +265,13 @@ def in_every_process(python: str) -> Iterator[None]:
 
 @dataclass
 class Difference:
-    """A test that did not end alike each time: what it ended with in each pair of runs."""
+    """A test that did not end alike each time: what it ended with in each pair of runs, and under others."""
 
     test: str
     kind: str
     pairs: list[tuple[str, str]]
     reason: str = ""
+    under_others: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -278,6 +285,7 @@ class Result:
     differences: list[Difference]
     processes: Processes
     plain_processes: int
+    not_well: list[str]  # tests that fail or err without a profiler too
 
     def count(self, kind: str) -> int:
         return sum(difference.kind == kind for difference in self.differences)
@@ -300,11 +308,11 @@ class Comparison:
     def run(self, jobs: list[Job]) -> Result:
         off, on = self._run_both(jobs)
         pairs = {test: [pair] for test, pair in differing(off, on).items()}
-        left_out = {test: reason for test in pairs if (reason := self._reason_to_leave_out(test))}
-        self._run_again({test: pairs[test] for test in pairs if test not in left_out})
-        differences = [Difference(test, "left out", pairs[test], left_out[test]) for test in left_out]
-        differences += [Difference(test, kind_of(pairs[test]), pairs[test]) for test in pairs if test not in left_out]
-        return self._result(off, on, differences)
+        left_out = self._left_out(pairs)
+        known = {difference.test for difference in left_out}
+        self._run_again({test: pairs[test] for test in pairs if test not in known})
+        others = [Difference(test, kind_of(pairs[test]), pairs[test]) for test in pairs if test not in known]
+        return self._result(off, on, left_out + others)
 
     def _run_both(self, jobs: list[Job]) -> tuple[Ran, Ran]:
         return self._run_all(jobs, OFF), self._run_all(jobs, self._profiler)
@@ -327,14 +335,30 @@ class Comparison:
             for test in open_tests:
                 pairs[test].append((outcome_of(off, test), outcome_of(on, test)))
 
+    def _left_out(self, pairs: dict[str, list[tuple[str, str]]]) -> list[Difference]:
+        """Those that another profiler changes too, or that need none to be changed."""
+        entries = {test: entry for test in pairs if (entry := self._entry_of(test))}
+        under = self._run_under_others([test for test, entry in entries.items() if entry.any_profiler])
+        return [
+            Difference(test, "left out", pairs[test], entry.reason, under.get(test, {}))
+            for test, entry in entries.items()
+            if not entry.any_profiler or pairs[test][0][1] in under[test].values()
+        ]
+
+    def _run_under_others(self, tests: list[str]) -> dict[str, dict[str, str]]:
+        """How these end under each profiler that is not ours."""
+        jobs = [self._suite.of_file(name) for name in sorted({self._file_of(test) for test in tests})]
+        ran = {profiler: self._run_all(jobs, profiler) for profiler in OTHER_PROFILERS if jobs}
+        return {test: {profiler: outcome_of(ran[profiler], test) for profiler in ran} for test in tests}
+
     def _file_of(self, test: str) -> str:
         found = self._suite.file_of.search(test)
         if found is None:
             raise ValueError(f"it is not known in which file {test!r} is")
         return found.group()
 
-    def _reason_to_leave_out(self, test: str) -> str:
-        return next((entry.reason for entry in LEFT_OUT if applies(entry, self._suite, test, self._version)), "")
+    def _entry_of(self, test: str) -> LeftOut | None:
+        return next((entry for entry in LEFT_OUT if applies(entry, self._suite, test, self._version)), None)
 
     def _result(self, off: Ran, on: Ran, differences: list[Difference]) -> Result:
         outcomes: dict[str, int] = defaultdict(int)
@@ -343,7 +367,8 @@ class Comparison:
         tests = set(off.tests) | set(on.tests)
         same = len(tests - {difference.test for difference in differences})
         return Result(
-            self._suite.name, len(tests), dict(outcomes), same, differences, on.processes, off.processes.began
+            self._suite.name, len(tests), dict(outcomes), same, differences, on.processes, off.processes.began,
+            sorted(test for test, outcome in off.tests.items() if outcome.startswith(("failed", "error"))),
         )  # fmt: skip
 
 
@@ -379,7 +404,7 @@ def kind_of(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def applies(entry: LeftOut, suite: Suite, test: str, version: str) -> bool:
-    return entry.suite == suite.name and fnmatchcase(test, entry.test) and version in entry.versions.split()
+    return entry.suite == suite.name and fnmatchcase(test, entry.test) and (not entry.versions or version in entry.versions.split())
 
 
 # -- the command -----------------------------------------------------------------------------------------
@@ -410,11 +435,13 @@ def show(result: Result, profiler: str) -> None:
         + ", ".join(f"{result.count(kind)} {kind}" for kind in ("different", "once", "unsteady", "left out"))
     )
     print(
-        f"    {profiler}: {processes.began} processes and {processes.forked} forks (plain: {result.plain_processes}"
-        f" processes), {processes.ended} ended by themselves after {processes.calls} calls"
+        f"    {profiler}: {processes.began} processes, {processes.refused} sub-interpreters and {processes.forked} forks"
+        f" (plain: {result.plain_processes} processes and sub-interpreters), {processes.ended} ended by themselves after {processes.calls} calls"
     )
     for difference in result.differences:
-        print(f"    {difference.kind}: {difference.test}: " + "; ".join(f"{off} -> {on}" for off, on in difference.pairs))
+        ends = [f"{off} -> {on}" for off, on in difference.pairs]
+        ends += [f"under {name}: {outcome}" for name, outcome in difference.under_others.items()]
+        print(f"    {difference.kind}: {difference.test}: {'; '.join(ends)}")
     for unseen in processes.unseen:
         print(f"    not profiled: process {unseen}")
 
@@ -433,7 +460,7 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="SUITE_OR_FILE")
     parser.add_argument("--python", default=sys.executable, help="of a virtual environment")
-    parser.add_argument("--profiler", default="greenletprofiler", choices=["greenletprofiler", "cprofile", "empty"])
+    parser.add_argument("--profiler", default="greenletprofiler", choices=["greenletprofiler", *OTHER_PROFILERS])
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="files at the same time")
     parser.add_argument("--write", type=Path, help="make this page of all results that there are")
     return parser.parse_args()
