@@ -15,6 +15,7 @@ PYTEST_FLAGS ?=
 PROGRAMS ?= 5000
 SECONDS ?= 900
 RESULTS ?= build
+SUITES ?=
 SANITIZE_VENV ?= .venvs/sanitize
 DEBUG_VENV ?= .venvs/debug
 LINT_VENV = .venvs/lint
@@ -22,7 +23,7 @@ LINT_VENV = .venvs/lint
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz soak install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help demo test test-python test-long test-all fuzz soak suites suites-python suites-ci install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -116,6 +117,28 @@ fuzz: install ## record PROGRAMS (5000) random programs and compare each with wh
 soak: install ## profile a server under load for SECONDS (900): nothing may grow, fail or slow down
 	@mkdir -p $(RESULTS)
 	$(VENV)/bin/python benchmarks/soak.py --seconds $(SECONDS) --chart $(RESULTS)/soak.svg --table $(RESULTS)/soak.md
+
+# -- suites of other projects ----------------------------------------------------------------------------
+
+suites: ## run greenlet's, gevent's and some of CPython's tests with the profiler off and on, on every CPython found here
+	@mkdir -p build
+	@$(PYTHON) tools/find_pythons.py > build/pythons-of-suites
+	@failed=; while read -r version python; do \
+	    echo "== CPython $$version"; \
+	    $(MAKE) --no-print-directory suites-python VENV=.venvs/$$version PYTHON="$$python" </dev/null \
+	        || failed="$$failed $$version"; \
+	done < build/pythons-of-suites; \
+	if [ -n "$$failed" ]; then echo "failed on$$failed" >&2; exit 1; fi
+
+suites-python: $(VENV)/suites.stamp ## the same on the one Python of VENV; SUITES="cpython test__socket ..." for some of it
+	$(VENV)/bin/python tools/suites.py --write docs/suites.md $(SUITES)
+
+suites-ci: $(VENV)/suites.stamp ## the same on the Python of VENV, what fits into some minutes
+	$(VENV)/bin/python tools/suites.py --quick
+
+$(VENV)/suites.stamp: $(VENV)/installed.stamp requirements/suites.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/suites.txt
+	@touch $@
 
 # -- the C core alone ------------------------------------------------------------------------------------
 

@@ -2,7 +2,10 @@
  *
  * The callbacks are objects with a vectorcall: the interpreter reaches the C function directly. Calls are
  * told by CALL before they begin, Python functions by PY_START once they have; a CALL of a Python function
- * is therefore passed over here. */
+ * is therefore passed over here.
+ *
+ * From 3.13 on anyone can tell of events, of code that is no Python code: those have no frame, and are passed
+ * over. */
 #include "callables.h"
 #include "suspended.h"
 #include "tracer.h"
@@ -16,6 +19,12 @@ static inline struct tracer *
 tracer_of(PyObject *self)
 {
     return ((struct callback *)self)->tracer_owned;
+}
+
+static inline bool
+is_of_code(PyObject *const *args)
+{
+    return PyCode_Check(args[ARGUMENT_CODE]);
 }
 
 static struct local_events
@@ -47,6 +56,9 @@ hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
 static inline PyObject *
 enter(PyObject *self, PyObject *const *args, bool resumed)
 {
+    if (!is_of_code(args)) {
+        Py_RETURN_NONE;
+    }
     struct tracer *tracer = tracer_of(self);
     PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyThreadState *tstate = compat_thread_state();
@@ -77,8 +89,12 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 
 /* `record` is known where this is inlined: nothing is called through a pointer. */
 static inline PyObject *
-leave(PyObject *self, void (*record)(struct tracer *, struct thread *, compat_frame *))
+leave(PyObject *self, PyObject *const *args,
+      void (*record)(struct tracer *, struct thread *, compat_frame *))
 {
+    if (!is_of_code(args)) {
+        Py_RETURN_NONE;
+    }
     struct tracer *tracer = tracer_of(self);
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
@@ -92,10 +108,9 @@ leave(PyObject *self, void (*record)(struct tracer *, struct thread *, compat_fr
 static PyObject *
 on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    (void)args;
     (void)nargsf;
     (void)kwnames;
-    return leave(self, tracer_leave);
+    return leave(self, args, tracer_leave);
 }
 
 /* The commonest callable of C has its key at hand; the others are looked at more closely. */
@@ -119,7 +134,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     struct tracer *tracer = tracer_of(self);
     PyObject *callable = args[ARGUMENT_CALLABLE];
     const void *key = PyFunction_Check(callable) ? NULL : callable_key(tracer->state, callable);
-    if (key == NULL) {
+    if (key == NULL || !is_of_code(args)) {
         Py_RETURN_NONE;
     }
     PyThreadState *tstate = compat_thread_state();
@@ -134,10 +149,9 @@ on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 static PyObject *
 on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    (void)args;
     (void)nargsf;
     (void)kwnames;
-    return leave(self, tracer_leave_c);
+    return leave(self, args, tracer_leave_c);
 }
 
 /* -- registration -------------------------------------------------------------------------------- */

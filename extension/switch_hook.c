@@ -148,6 +148,21 @@ install_again(struct switch_hook *hook)
     }
 }
 
+/* Whether the trace function that we stand before calls us back, as it was told to call what was there. It may
+ * also switch itself, which is another switch to be told of; that one begins where the last one went, so the
+ * same pair does not come twice in a row. */
+static bool
+is_called_back(struct switch_hook *hook, PyObject *greenlets)
+{
+    bool is_pair = PyTuple_Check(greenlets) && PyTuple_GET_SIZE(greenlets) == 2;
+    const void *origin = is_pair ? PyTuple_GET_ITEM(greenlets, 0) : NULL;
+    const void *target = is_pair ? PyTuple_GET_ITEM(greenlets, 1) : NULL;
+    bool is_again = hook->open_calls > 0 && origin == hook->origin && target == hook->target;
+    hook->origin = origin;
+    hook->target = target;
+    return is_again;
+}
+
 /* Calls the trace function that we stand before; its exception is the target's. */
 static PyObject *
 call_previous(struct switch_hook *hook, PyObject *const *args, size_t nargsf)
@@ -157,9 +172,9 @@ call_previous(struct switch_hook *hook, PyObject *const *args, size_t nargsf)
     }
     PyObject *hook_owned = Py_NewRef((PyObject *)hook);
     PyObject *previous_owned = Py_NewRef(hook->previous_owned);
-    hook->is_calling = true;
+    hook->open_calls++;
     PyObject *result_owned = PyObject_Vectorcall(previous_owned, args, nargsf, NULL);
-    hook->is_calling = false;
+    hook->open_calls--;
     if (result_owned == NULL) {
         install_again(hook);
     }
@@ -176,8 +191,8 @@ switch_hook_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyO
         PyErr_SetString(PyExc_TypeError, "a greenlet trace function takes an event and its arguments");
         return NULL;
     }
-    if (hook->is_calling) {
-        Py_RETURN_NONE; /* called back by one that it stands before, and that was told to call it */
+    if (is_called_back(hook, args[1])) {
+        Py_RETURN_NONE;
     }
     if (hook->tracer_owned != NULL) {
         greenlets_on_switch(hook->tracer_owned, args[1]);
@@ -197,7 +212,8 @@ switch_hook_new(struct tracer *tracer)
         hook->vectorcall = switch_hook_vectorcall;
         hook->tracer_owned = (struct tracer *)Py_NewRef((PyObject *)tracer);
         hook->previous_owned = NULL;
-        hook->is_calling = false;
+        hook->open_calls = 0;
+        hook->origin = hook->target = NULL;
         hook->is_left_behind = false;
         PyObject_GC_Track((PyObject *)hook);
     }

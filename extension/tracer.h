@@ -56,7 +56,8 @@ struct switch_hook {
     vectorcallfunc vectorcall;
     struct tracer *tracer_owned; /* NULL: left behind, to be uninstalled at the next switch */
     PyObject *previous_owned;    /* the program's trace function, or NULL */
-    bool is_calling;             /* that one, just now */
+    size_t open_calls;           /* of that one */
+    const void *origin, *target; /* of the switch that it was told of last; may be gone */
     bool is_left_behind;         /* by a session that is over, in place until its thread switches */
 };
 

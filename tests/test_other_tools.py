@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import cProfile
+import ctypes
 import gc
 import json
 import subprocess
@@ -308,3 +309,47 @@ def test_greenlets_that_were_frozen_are_found() -> None:
         gc.unfreeze()
     assert calls(profile, "child", "len") == 1
     assert profile.warnings == ()
+
+
+# -- code that is not Python's -------------------------------------------------------------------------------
+
+#: Number of the event, function of the C interface, and its arguments after the code and the offset.
+FIRED = [
+    (0, "PyStart"),
+    (1, "PyResume"),
+    (2, "PyReturn", None),
+    (3, "PyYield", None),
+    (4, "Call", len, ()),
+    (4, "CReturn", None),
+]
+
+
+class MonitoringState(ctypes.Structure):
+    """PyMonitoringState."""
+
+    _fields_ = (("active", ctypes.c_uint8), ("opaque", ctypes.c_uint8))
+
+
+def fire(number: int, name: str, *arguments: object) -> None:
+    """Tells of an event of code that is a string, as what compiles other languages may."""
+    api, state, version = ctypes.pythonapi, MonitoringState(), ctypes.c_uint64(0)
+    event = ctypes.c_uint8(number)
+    api.PyMonitoring_EnterScope(
+        ctypes.byref(state), ctypes.byref(version), ctypes.byref(event), ctypes.c_ssize_t(1)
+    )
+    tell = getattr(api, f"_PyMonitoring_Fire{name}Event")
+    code = ctypes.py_object("code")
+    tell(ctypes.byref(state), code, ctypes.c_int32(0), *map(ctypes.py_object, arguments))
+    api.PyMonitoring_ExitScope()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 13), reason="Python 3.13 and later have an interface for this")
+def test_events_of_what_is_no_python_code_are_passed_over() -> None:
+    def program() -> None:
+        for event in FIRED:
+            fire(*event)
+            leaf()
+
+    profile = record(program)
+    assert (calls(profile, "program", "fire"), calls(profile, "program", "leaf")) == (len(FIRED),) * 2
+    assert callers(profile, "leaf") == callers(profile, "fire") == {"program"}

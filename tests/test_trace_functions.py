@@ -169,6 +169,37 @@ def test_what_raises_is_gone_as_it_would_be_without_us() -> None:
     assert calls(profile, "one", "leaf") == 3
 
 
+def switches_seen_by_one_that_switches() -> list[tuple[str, str, str]]:
+    """Each event, with what a trace function was told that goes elsewhere in the middle of its first call."""
+    main, names, events = getcurrent(), {getcurrent(): "main"}, []
+
+    def trace(event: str, pair: tuple[greenlet.greenlet, greenlet.greenlet]) -> None:
+        events.append((event, names[pair[0]], names[pair[1]]))
+        if len(events) == 1:
+            other.switch()
+
+    def go_back() -> None:
+        main.switch()
+        leaf()
+
+    one, other = greenlet.greenlet(go_back), greenlet.greenlet(go_back)
+    names.update({one: "one", other: "other"})
+    greenlet.settrace(trace)
+    for each in (one, one, other, one):
+        each.switch()
+    greenlet.settrace(None)
+    return events
+
+
+@pytest.mark.parametrize("builtins", [True, False])
+def test_one_that_switches_is_told_of_that_too(builtins: bool) -> None:
+    seen: list[list[tuple[str, str, str]]] = []
+    profile = record(lambda: seen.append(switches_seen_by_one_that_switches()), builtins)
+    assert seen == [switches_seen_by_one_that_switches()]
+    assert ("switch", "one", "other") in seen[0]
+    assert sum(thread.switches for thread in profile.threads) == len(seen[0])
+
+
 def test_each_thread_finds_its_own() -> None:
     traces = [counter() for _ in range(3)]
     found: list[bool] = []
