@@ -89,8 +89,7 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 
 /* `record` is known where this is inlined: nothing is called through a pointer. */
 static inline PyObject *
-leave(PyObject *self, PyObject *const *args,
-      void (*record)(struct tracer *, struct thread *, compat_frame *))
+leave(PyObject *self, PyObject *const *args, void (*record)(struct tracer *, struct thread *, compat_frame *))
 {
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
