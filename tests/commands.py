@@ -40,10 +40,12 @@ def run_plain(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]
 
 
 @contextmanager
-def started(*arguments: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+def started(
+    *arguments: str, folder: Path, command: list[str] = COMMAND
+) -> Iterator[subprocess.Popen[str]]:
     """The command while it runs; its standard output and error are pipes."""
     process = subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, env=environment(), text=True,
+        [*command, *arguments], cwd=folder, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=_heed_signals,
     )  # fmt: skip
     try:

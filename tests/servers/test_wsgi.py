@@ -2,34 +2,14 @@
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from commands import callers_in, calls_in, started
 
-from servers.wsgi import EVENTLET, GEVENT, HELPER_CALLS, STATUS
-
-CLIENTS = 10
-REQUESTS = [name for name in HELPER_CALLS for _ in range(60)]
-
-
-def status_of(port: str, name: str) -> int:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{name}", timeout=60) as response:
-            return int(response.status)
-    except urllib.error.HTTPError as error:
-        return error.code
-
-
-def ask(port: str) -> Counter[tuple[str, int]]:
-    """Sends all requests, many at a time; how often each was answered by which status."""
-    with ThreadPoolExecutor(CLIENTS) as clients:
-        statuses = clients.map(lambda name: status_of(port, name), REQUESTS)
-        return Counter(zip(REQUESTS, statuses, strict=True))
+from servers.clients import ALL_ANSWERED, ALL_HELPER_CALLS, REQUESTS, ask, status_of
+from servers.wsgi import EVENTLET, GEVENT, HELPER_CALLS
 
 
 @pytest.mark.parametrize("options", [[], ["--no-builtins"]], ids=["", "without builtins"])
@@ -46,10 +26,8 @@ def test_a_server_is_recorded_as_its_clients_saw_it(source: str, options: list[s
     assert errors.count("Traceback (most recent call last)") == errors.count("RuntimeError: wrong\n")
     profile = tmp_path / "out.pstats"
     calls = calls_in(profile)
-    assert answered == {(name, STATUS[name]): REQUESTS.count(name) for name in HELPER_CALLS}
+    assert answered == ALL_ANSWERED
     assert {name: calls[name] for name in HELPER_CALLS} == Counter(REQUESTS)
     assert calls["application"] == len(REQUESTS) + 1  # the one to end
-    assert callers_in(profile, "helper") == {
-        name: count * REQUESTS.count(name) for name, count in HELPER_CALLS.items()
-    }
+    assert callers_in(profile, "helper") == ALL_HELPER_CALLS
     assert all(set(callers_in(profile, name)) == {"application"} for name in HELPER_CALLS)

@@ -1,4 +1,4 @@
-"""The application that servers of gevent and eventlet serve here, and what is true of it.
+"""The application that the servers serve here, and what is true of it.
 
     /quick      one call of helper()
     /slow       two calls of helper() with a switch to other requests between them
@@ -8,7 +8,8 @@
 
 from __future__ import annotations
 
-APPLICATION = """
+#: What answers requests; needs `sleep`.
+HANDLERS = """
 def helper(): pass
 
 def quick():
@@ -24,7 +25,11 @@ def slow():
 def wrong():
     helper()
     raise RuntimeError("wrong")
+"""
 
+APPLICATION = (
+    HANDLERS
+    + """
 def end():
     end_soon()
     return b"end"
@@ -36,6 +41,7 @@ def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [answer]
 """
+)
 
 #: Calls of helper() by a request, and the status of its answer.
 HELPER_CALLS = {"quick": 1, "slow": 2, "wrong": 1}
@@ -67,5 +73,17 @@ def end_soon(): ending.send()
 print(listener.getsockname()[1], flush=True)
 ending.wait()
 serving.kill()
+"""
+)
+
+#: To be served by gunicorn, as flask_application:app.
+FLASK = (
+    "from flask import Flask\nfrom gevent import sleep\n"
+    + HANDLERS
+    + """
+app = Flask(__name__)
+app.logger.disabled = True
+for each in (quick, slow, wrong):
+    app.add_url_rule(f"/{each.__name__}", view_func=each)
 """
 )
