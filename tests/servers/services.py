@@ -8,6 +8,7 @@ Where a machine lacks one, the test is skipped.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import pwd
 import shutil
@@ -21,6 +22,12 @@ from typing import IO, Any
 import pytest
 
 TIMEOUT_SECONDS = 60
+
+
+def needs(*libraries: str) -> pytest.MarkDecorator:
+    """Skips a module's tests where a library is missing. Does not import it: locust would patch everything."""
+    missing = ", ".join(library for library in libraries if importlib.util.find_spec(library) is None)
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}")
 
 
 def line_with(stream: IO[str] | None, text: str) -> str:
@@ -71,11 +78,8 @@ def postgresql() -> Iterator[str]:
         data = str(folder / "data")
         options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
         control = [str(programs / "pg_ctl"), "--pgdata", data, "--wait", "--log", str(folder / "log")]
-        _run(
-            [str(programs / "initdb"), "--pgdata", data, "--auth", "trust", "--username", "tester", "--no-sync"],
-            folder,
-            owner,
-        )
+        make = [str(programs / "initdb"), "--pgdata", data, "--no-sync"]
+        _run([*make, "--auth", "trust", "--username", "tester"], folder, owner)
         _run([*control, "--options", options, "start"], folder, owner)
         try:
             yield f"host={folder} user=tester dbname=postgres"

@@ -13,13 +13,12 @@ from callgrind_reader import read_callgrind
 from commands import started
 
 from servers.clients import ALL_ANSWERED, ALL_HELPER_CALLS, REQUESTS, ask
-from servers.services import line_with
+from servers.services import line_with, needs
 from servers.wsgi import FLASK, HELPER_CALLS
 
 CONFIGURATION = Path(__file__).parents[2] / "examples/gunicorn.conf.py"
 
-pytest.importorskip("gunicorn", reason="not installed: gunicorn")
-pytest.importorskip("flask", reason="not installed: flask")
+pytestmark = needs("gunicorn", "flask")
 
 
 def calls_in(profiles: list[Path]) -> Counter[tuple[str, str]]:
