@@ -1,4 +1,4 @@
-"""Services that programs need here: each is the test's own, reached by a socket in a folder, and ends with it.
+"""Services that programs need here: each is the test's own, at a socket in a folder, and ends with it.
 
     with redis() as url: ...
     with postgresql() as dsn: ...
@@ -25,7 +25,7 @@ TIMEOUT_SECONDS = 60
 
 
 def needs(*libraries: str) -> pytest.MarkDecorator:
-    """Skips a module's tests where a library is missing. Does not import it: locust would patch everything."""
+    """Skips a module's tests where a library is missing. Not imported here: locust would patch everything."""
     missing = ", ".join(library for library in libraries if importlib.util.find_spec(library) is None)
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {missing}")
 

@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
 from commands import callers_in, calls_in, environment, started
 
 from servers.services import TIMEOUT_SECONDS, line_with, needs, redis

@@ -1,4 +1,4 @@
-"""gunicorn's gevent workers: each records itself by the example's configuration, and together they saw all."""
+"""gunicorn's gevent workers: each records itself by the example's configuration; together they saw all."""
 
 from __future__ import annotations
 
@@ -47,4 +47,5 @@ def test_the_workers_together_recorded_what_the_clients_saw(workers: int, tmp_pa
     calls = calls_in(profiles)
     assert len(profiles) == workers
     assert {name: calls["Flask.dispatch_request", name] for name in HELPER_CALLS} == Counter(REQUESTS)
-    assert {caller: count for (caller, callee), count in calls.items() if callee == "helper"} == ALL_HELPER_CALLS
+    helped = {caller: count for (caller, callee), count in calls.items() if callee == "helper"}
+    assert helped == ALL_HELPER_CALLS

@@ -1,4 +1,4 @@
-"""locust against a server: its own count of requests, its profile's and the server's profile's are one number."""
+"""locust against a server: its own count of requests, its profile's and the server's are one number."""
 
 from __future__ import annotations
 
