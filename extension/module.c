@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "columns_functions.h"
 #include "stand_in.h"
 #include "tracer.h"
 
@@ -242,6 +243,7 @@ static struct PyModuleDef native_module = {
     .m_name = "greenletprofiler._native",
     .m_doc = "The recorder of greenletprofiler, in C.",
     .m_size = sizeof(struct module_state),
+    .m_methods = columns_functions,
     .m_slots = native_slots,
     .m_traverse = native_traverse,
     .m_clear = native_clear,
