@@ -33,6 +33,14 @@ columns_take(const int32_t *table, const int32_t *indices, size_t count, int32_t
     }
 }
 
+void
+columns_only(const int32_t *indices, const unsigned char *marks, size_t count, int32_t *result)
+{
+    for (size_t index = 0; index < count; index++) {
+        result[index] = marks[index] != 0 ? indices[index] : -1;
+    }
+}
+
 /* -- sums ---------------------------------------------------------------------------------------- */
 
 /* Sums wrap around rather than overflow: a file may hold any numbers. */
@@ -96,12 +104,14 @@ push_children(const struct columns_walk *walk, int32_t node, size_t pending)
     return pending;
 }
 
-/* Depth first from the nodes without a parent; ~node on the way closes a node. */
-static void
-walk_from(const struct columns_walk *walk, int32_t root, const int32_t *groups, unsigned char *outermost)
+/* Depth first; ~node on the way closes a node. */
+void
+columns_mark_outermost(const struct columns_walk *walk, const int32_t *groups, unsigned char *outermost)
 {
     size_t pending = 0;
-    walk->pending[pending++] = root;
+    if (walk->count > 0) {
+        walk->pending[pending++] = 0;
+    }
     while (pending > 0) {
         int32_t node = walk->pending[--pending];
         if (node < 0) {
@@ -114,14 +124,6 @@ walk_from(const struct columns_walk *walk, int32_t root, const int32_t *groups, 
             walk->pending[pending++] = ~node;
         }
         pending = push_children(walk, node, pending);
-    }
-}
-
-void
-columns_mark_outermost(const struct columns_walk *walk, const int32_t *groups, unsigned char *outermost)
-{
-    if (walk->count > 0) {
-        walk_from(walk, 0, groups, outermost);
     }
 }
 
@@ -190,7 +192,8 @@ columns_add_event_costs(const struct columns_entries *entries,
     for (size_t node = 0; node < entries->count; node++) {
         int32_t parent = entries->parents[node];
         double calls = (double)entries->calls[node], resumes = (double)entries->resumes[node];
-        unsigned char kind = entries->kinds[entries->functions[node]];
+        int32_t function = entries->functions[node];
+        unsigned char kind = function < 0 ? COLUMNS_OF_UNKNOWN : entries->kinds[function];
         cost_ns[node] += (double)entries->passed_over[node] * costs[COLUMNS_PASSED_OVER].outer_ns;
         if (kind == COLUMNS_OF_UNKNOWN || parent < 0) {
             continue;

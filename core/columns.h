@@ -21,6 +21,12 @@ bool columns_are_in_order(const int32_t *parents, size_t count);
 /* Whether each value is from -1 to below `limit`. */
 bool columns_are_below(const int32_t *values, size_t count, size_t limit);
 
+/* result[i] = table[indices[i]]; -1 stays -1. */
+void columns_take(const int32_t *table, const int32_t *indices, size_t count, int32_t *result);
+
+/* result[i] = indices[i], or -1 where the mark is 0. */
+void columns_only(const int32_t *indices, const unsigned char *marks, size_t count, int32_t *result);
+
 /* sums[target] += value, for those whose target is not -1. */
 void columns_sum_by(const int64_t *values, const int32_t *targets, size_t count, int64_t *sums);
 
@@ -33,7 +39,7 @@ void columns_link(const int32_t *parents, size_t count, int32_t *first_children,
 /* The nearest group above each node; group -1 is skipped. */
 void columns_groups_above(const int32_t *parents, const int32_t *groups, size_t count, int32_t *above);
 
-/* A tree to walk, and room for the walk. */
+/* A tree below node 0 to walk, and room for the walk. */
 struct columns_walk {
     const int32_t *first_children;
     const int32_t *next_siblings;
@@ -52,9 +58,6 @@ struct columns_numbers {
     size_t bucket_count; /* a power of two, more than there will be pairs */
     int32_t count;
 };
-
-/* result[i] = table[indices[i]]; -1 stays -1. */
-void columns_take(const int32_t *table, const int32_t *indices, size_t count, int32_t *result);
 
 /* How many buckets so many pairs need. */
 size_t columns_buckets_for(size_t pairs);

@@ -115,17 +115,22 @@ content_of(PyObject *bytes)
     return PyBytes_AS_STRING(bytes);
 }
 
-/* A tuple of two or three; steals them, also when one is NULL: then NULL and an exception. */
+/* Steals all items, also when one is NULL: then NULL and an exception. */
 static PyObject *
-tuple_steal(PyObject *first, PyObject *second, PyObject *third)
+tuple_steal(PyObject **items, Py_ssize_t count)
 {
-    PyObject *tuple_owned = NULL;
-    if (first != NULL && second != NULL && third != NULL) {
-        tuple_owned = PyTuple_Pack(3, first, second, third);
+    bool whole = true;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        whole = whole && items[index] != NULL;
     }
-    Py_XDECREF(first);
-    Py_XDECREF(second);
-    Py_XDECREF(third);
+    PyObject *tuple_owned = whole ? PyTuple_New(count) : NULL;
+    for (Py_ssize_t index = 0; index < count; index++) {
+        if (tuple_owned != NULL) {
+            PyTuple_SET_ITEM(tuple_owned, index, items[index]);
+        } else {
+            Py_XDECREF(items[index]);
+        }
+    }
     return tuple_owned;
 }
 
@@ -159,6 +164,28 @@ take(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (result_owned != NULL) {
         Py_BEGIN_ALLOW_THREADS;
         columns_take(numbers_of(&columns[0]), indices, count, content_of(result_owned));
+        Py_END_ALLOW_THREADS;
+    }
+    close_columns(columns, 2);
+    return result_owned;
+}
+
+static PyObject *
+only(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
+{
+    (void)module;
+    struct column columns[2];
+    if (open_columns(columns, "ib", args, nargs) < 0) {
+        return NULL;
+    }
+    size_t count = count_of(&columns[0]);
+    if (!are_equally_long(columns, 2)) {
+        return refuse(columns, 2);
+    }
+    PyObject *result_owned = new_bytes(count, sizeof(int32_t));
+    if (result_owned != NULL) {
+        Py_BEGIN_ALLOW_THREADS;
+        columns_only(numbers_of(&columns[0]), columns[1].view.buf, count, content_of(result_owned));
         Py_END_ALLOW_THREADS;
     }
     close_columns(columns, 2);
@@ -224,15 +251,14 @@ links(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     if (!are_equally_long(&parents, 1) || !columns_are_in_order(numbers_of(&parents), count)) {
         return refuse(&parents, 1);
     }
-    PyObject *first_owned = new_bytes(count, sizeof(int32_t));
-    PyObject *next_owned = new_bytes(count, sizeof(int32_t));
-    if (first_owned != NULL && next_owned != NULL) {
+    PyObject *results[] = {new_bytes(count, sizeof(int32_t)), new_bytes(count, sizeof(int32_t))};
+    if (results[0] != NULL && results[1] != NULL) {
         Py_BEGIN_ALLOW_THREADS;
-        columns_link(numbers_of(&parents), count, content_of(first_owned), content_of(next_owned));
+        columns_link(numbers_of(&parents), count, content_of(results[0]), content_of(results[1]));
         Py_END_ALLOW_THREADS;
     }
     close_columns(&parents, 1);
-    return tuple_steal(first_owned, next_owned, Py_NewRef(Py_None));
+    return tuple_steal(results, 2);
 }
 
 static PyObject *
@@ -330,14 +356,12 @@ free_numbers(struct columns_numbers *numbers)
     free(numbers->numbers);
 }
 
-/* The first `count` entries of a column that had room for more; steals it. */
+/* The first `count` entries of a column that had room for more; steals it. NULL and an exception. */
 static PyObject *
 shortened_steal(PyObject *bytes, size_t count)
 {
     PyObject *result = bytes;
-    if (result != NULL) {
-        (void)_PyBytes_Resize(&result, (Py_ssize_t)(count * sizeof(int32_t)));
-    }
+    (void)_PyBytes_Resize(&result, (Py_ssize_t)(count * sizeof(int32_t)));
     return result;
 }
 
@@ -361,12 +385,14 @@ numbered(struct column *columns, size_t room, fill_function fill)
         free_numbers(&numbers);
     }
     close_columns(columns, 2);
-    if (!has_room && !PyErr_Occurred()) {
+    if (has_room) {
+        results[1] = shortened_steal(results[1], distinct);
+        results[2] = shortened_steal(results[2], distinct);
+    } else if (!PyErr_Occurred()) {
         PyErr_NoMemory();
         Py_CLEAR(results[0]);
     }
-    return tuple_steal(results[0], has_room ? shortened_steal(results[1], distinct) : results[1],
-                       has_room ? shortened_steal(results[2], distinct) : results[2]);
+    return tuple_steal(results, 3);
 }
 
 static size_t
@@ -430,6 +456,10 @@ enum { PARENTS, FUNCTIONS, KINDS, CALLS, RESUMES, PASSED_OVER, RUNNING_NS, CPU_N
 static int
 read_costs(PyObject *object, struct columns_event_cost *costs)
 {
+    if (!PyTuple_Check(object)) {
+        PyErr_SetString(PyExc_TypeError, "costs are four pairs");
+        return -1;
+    }
     return PyArg_ParseTuple(object, "(dd)(dd)(dd)(dd)", &costs[0].outer_ns, &costs[0].inner_ns,
                             &costs[1].outer_ns, &costs[1].inner_ns, &costs[2].outer_ns, &costs[2].inner_ns,
                             &costs[3].outer_ns, &costs[3].inner_ns)
@@ -504,11 +534,12 @@ without_costs(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
         Py_CLEAR(results[0]);
         PyErr_NoMemory();
     }
-    return tuple_steal(results[0], results[1], results[2]);
+    return tuple_steal(results, 3);
 }
 
 PyMethodDef columns_functions[] = {
     {"take", (PyCFunction)(void *)take, METH_FASTCALL, "take(table, indices): table[index] for each."},
+    {"only", (PyCFunction)(void *)only, METH_FASTCALL, "only(indices, marks): -1 where the mark is 0."},
     {"sum_by", (PyCFunction)(void *)sum_by, METH_FASTCALL, "sum_by(values, targets, length)"},
     {"sum_upwards", (PyCFunction)(void *)sum_upwards, METH_FASTCALL, "sum_upwards(values, parents)"},
     {"links", (PyCFunction)(void *)links, METH_FASTCALL,

@@ -7,8 +7,9 @@
         4          main                   parent = [-1, 0, 1, 2, 3, ...]
 
 A tree may have a million nodes and be 50,000 deep, so nothing here recurses and nothing makes an object a
-node, except TreeNode for whom asks. Siblings differ in their function: the recorder's records are merged
-on the way in, except for threads, of which two may share a name.
+node, except TreeNode for whom asks. What goes over all nodes is done by the extension, column by column.
+Siblings differ in their function: the recorder's records are merged on the way in, except for threads, of
+which two may share a name.
 
 Every column is complete when the tree is made, and not changed after that.
 """
@@ -20,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, Final
 
+from greenletprofiler import _native
 from greenletprofiler.values import Function, Times
 
 #: Order of the four time columns: the fields of Times.
@@ -29,9 +31,20 @@ PROGRAM: Final = Function("program", "program")
 Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]"]
 
 
-def zeros(length: int) -> array[int]:
-    """A column of 64-bit zeros."""
-    return array("q", bytes(8 * length))
+def numbers(content: bytes) -> array[int]:
+    """A column of 32-bit numbers: indices, -1 for none."""
+    return _column("i", content)
+
+
+def values(content: bytes) -> array[int]:
+    """A column of 64-bit numbers: calls, nanoseconds."""
+    return _column("q", content)
+
+
+def _column(typecode: str, content: bytes) -> array[int]:
+    column = array(typecode)
+    column.frombytes(content)
+    return column
 
 
 def times_at(columns: Columns, index: int) -> Times:
@@ -85,21 +98,11 @@ class CallTree:
 
     @cached_property
     def _links(self) -> tuple[array[int], array[int]]:
-        first = array("i", [-1]) * len(self)
-        following = array("i", [-1]) * len(self)
-        parent = self.parent
-        for node in range(len(self) - 1, 0, -1):
-            above = parent[node]
-            following[node] = first[above]
-            first[above] = node
-        return first, following
+        first, following = _native.links(self.parent)
+        return numbers(first), numbers(following)
 
     def _summed_upwards(self, column: array[int]) -> array[int]:
-        sums = array("q", column)
-        parent = self.parent
-        for node in range(len(self) - 1, 0, -1):
-            sums[parent[node]] += sums[node]
-        return sums
+        return values(_native.sum_upwards(column, self.parent))
 
 
 class TreeNode:
@@ -197,50 +200,15 @@ def tree_from_snapshot(
 
     thread_names: by record of a thread's root. A thread is named when it first runs, later than its node.
     """
-    parents, records = _column("i", nodes["parent"]), _column("i", nodes["function"])
-    parent, function, node_of = _merged(parents, records, places)
+    merged = _native.merge(nodes["parent"], _native.take(places, nodes["function"]))
+    node_of, parent, function = map(numbers, merged)
     function[0] = len(functions)
     for number, root in enumerate(thread_names, start=len(functions) + 1):
         function[node_of[root]] = number
     marks = [PROGRAM, *(Function("thread", name) for name in thread_names.values())]
-    sums = [
-        _merged_column(_column("q", nodes[name]), node_of, len(parent))
+    calls, resumes, running, cpu, waiting, idle = (
+        values(_native.sum_by(nodes[name], node_of, len(parent)))
         for name in ("calls", "resumes", *TIME_COLUMNS)
-    ]
-    calls, resumes, running, cpu, waiting, idle = sums
+    )
     tree = CallTree((*functions, *marks), parent, function, calls, resumes, (running, cpu, waiting, idle))
     return tree, node_of
-
-
-def _column(typecode: str, content: bytes) -> array[int]:
-    column = array(typecode)
-    column.frombytes(content)
-    return column
-
-
-def _merged(
-    parents: array[int], records: array[int], places: array[int]
-) -> tuple[array[int], array[int], array[int]]:
-    """Columns parent and function with the program on top and one node a (parent, function)."""
-    parent, function = array("i", [-1]), array("i", [-1])
-    node_of = array("i")
-    known: dict[int, int] = {}
-    for record_parent, record in zip(parents, records, strict=True):
-        place = places[record]
-        if record_parent < 0:
-            above, node = 0, len(parent)
-        else:
-            above = node_of[record_parent]
-            node = known.setdefault(above * len(places) + place, len(parent))
-        if node == len(parent):
-            parent.append(above)
-            function.append(place)
-        node_of.append(node)
-    return parent, function, node_of
-
-
-def _merged_column(column: array[int], node_of: array[int], length: int) -> array[int]:
-    merged = zeros(length)
-    for node, value in zip(node_of, column, strict=True):
-        merged[node] += value
-    return merged

@@ -21,6 +21,7 @@ extern const struct test position_tests[];
 extern const struct test thread_tests[];
 extern const struct test recorder_tests[];
 extern const struct test memory_tests[];
+extern const struct test columns_tests[];
 
 /* Says what did not hold, and leaves the test. */
 _Noreturn void check_failed(const char *file, int line, const char *what);
