@@ -147,6 +147,7 @@ add_counts(struct node *target, const struct node *source)
     target->running_ticks += source->running_ticks;
     target->off_cpu_ticks += source->off_cpu_ticks;
     target->waiting_ticks += source->waiting_ticks;
+    target->passed_over += source->passed_over;
 }
 
 /* While a tree is folded away its nodes need no `recent` child any more: it points to their place in

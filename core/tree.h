@@ -50,6 +50,7 @@ struct node {
     uint64_t running_ticks; /* self; idle time included, see node_polls() */
     uint64_t off_cpu_ticks; /* part of running_ticks in which the thread was not on the CPU */
     uint64_t waiting_ticks; /* greenlet switched out with this node on top */
+    uint64_t passed_over;   /* events here that recorded nothing, and yet took time */
 };
 
 #define TREE_CHUNKS 32

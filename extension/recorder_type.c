@@ -172,6 +172,26 @@ recorder_snapshot(PyObject *self, PyObject *none)
 }
 
 static PyObject *
+recorder_monotonic_ns(PyObject *none, PyObject *nothing)
+{
+    (void)none;
+    (void)nothing;
+    return PyLong_FromLongLong(clock_system_readings.monotonic_ns());
+}
+
+/* The calling function's child is found below it, also while this call is one of its children. */
+static PyObject *
+recorder_self_ns(PyObject *self, PyObject *code)
+{
+    struct tracer *tracer = (struct tracer *)self;
+    if (!PyCode_Check(code)) {
+        PyErr_SetString(PyExc_TypeError, "self_ns() takes a code object");
+        return NULL;
+    }
+    return PyLong_FromLongLong(tracer_self_ns(tracer, (PyCodeObject *)code));
+}
+
+static PyObject *
 recorder_running(PyObject *self, void *closure)
 {
     (void)closure;
@@ -188,6 +208,11 @@ recorder_memory_bytes(PyObject *self, void *closure)
 static PyMethodDef recorder_methods[] = {
     {"start", recorder_start, METH_NOARGS, "Begins to record; Busy when a recorder runs already."},
     {"stop", recorder_stop_method, METH_NOARGS, "Ends the recording; NotRunning when there is none."},
+    {"monotonic_ns", recorder_monotonic_ns, METH_NOARGS | METH_STATIC,
+     "The system's monotonic clock, whatever the program has made of the module time."},
+    {"self_ns", recorder_self_ns, METH_O,
+     "self_ns(code): running time so far of that function, where the calling one called it; 0 if it did "
+     "not."},
     {"snapshot", recorder_snapshot, METH_NOARGS, "What was recorded so far, as plain values."},
     {NULL, NULL, 0, NULL},
 };

@@ -17,10 +17,12 @@
 #include <math.h>
 #include <string.h>
 
-enum { COLUMNS = 6 };
-static const char *const column_names[COLUMNS] = {"calls",  "resumes",    "running_ns",
-                                                  "cpu_ns", "waiting_ns", "idle_ns"};
-enum { CALLS, RESUMES, RUNNING_NS, CPU_NS, WAITING_NS, IDLE_NS };
+enum { CALLS, RESUMES, PASSED_OVER, RUNNING_NS, CPU_NS, WAITING_NS, IDLE_NS, COLUMNS };
+static const char *const column_names[COLUMNS] = {
+    [CALLS] = "calls",           [RESUMES] = "resumes", [PASSED_OVER] = "passed_over",
+    [RUNNING_NS] = "running_ns", [CPU_NS] = "cpu_ns",   [WAITING_NS] = "waiting_ns",
+    [IDLE_NS] = "idle_ns",
+};
 
 struct thread_row {
     uint64_t id, ident, native_id, switches;
@@ -142,6 +144,7 @@ copy_node(struct copy *copy, struct thread_converters *converters, const struct 
     copy->functions[row] = (int32_t)node->function->index;
     copy->columns[CALLS][row] = (int64_t)node->calls;
     copy->columns[RESUMES][row] = (int64_t)node->resumes;
+    copy->columns[PASSED_OVER][row] = (int64_t)node->passed_over;
     copy->columns[RUNNING_NS][row] = running_ns;
     copy->columns[CPU_NS][row] = cpu_ns < 0 ? 0 : cpu_ns; /* two roundings may differ by one */
     copy->columns[IDLE_NS][row] = convert(&converters->wall, idle_ticks);

@@ -50,6 +50,22 @@ tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const voi
     return child_of_function(tracer, thread, functions_of_callable(&tracer->functions, key, callable));
 }
 
+int64_t
+tracer_self_ns(struct tracer *tracer, PyCodeObject *code)
+{
+    struct thread *thread = tracer->running ? tracer_thread(tracer, compat_thread_state(), NULL) : NULL;
+    const void *key = code_key(code, tracer->state->code_slot);
+    if (thread == NULL || key == NULL) {
+        return 0;
+    }
+    const struct node *caller = thread->position->top->node;
+    if ((caller->function->flags & FUNCTION_IS_C) != 0) {
+        caller = caller->parent;
+    }
+    const struct node *node = tree_find(&thread->tree, caller, key);
+    return node != NULL ? clock_ns_from_ticks(&tracer->recorder.clock, (int64_t)node->running_ticks) : 0;
+}
+
 /* -- sessions ------------------------------------------------------------------------------------ */
 
 static void

@@ -195,6 +195,9 @@ void tracer_begin_anew(struct tracer *tracer);
 /* What was since the last event is the profiler's own time, not the program's. */
 void tracer_charge_own(struct tracer *tracer, struct thread *thread);
 
+/* Running time of a function itself, where the one that runs in this thread now has called it; 0: it has not. */
+int64_t tracer_self_ns(struct tracer *tracer, PyCodeObject *code);
+
 /* The node of a function that is not the one entered last; NULL: its call is truncated. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                   compat_frame *frame);

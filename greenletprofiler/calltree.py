@@ -47,6 +47,11 @@ def _column(typecode: str, content: bytes) -> array[int]:
     return column
 
 
+def zeros(length: int) -> array[int]:
+    """A column of 64-bit zeros."""
+    return values(bytes(8 * length))
+
+
 def times_at(columns: Columns, index: int) -> Times:
     """One entry of four time columns."""
     running, cpu, waiting, idle = columns
@@ -60,7 +65,10 @@ def each_column(make: Callable[[array[int]], array[int]], columns: Columns) -> C
 
 
 class CallTree:
-    """Columns of a call tree. `function` holds indices into `functions`; node 0 is the program."""
+    """Columns of a call tree. `function` holds indices into `functions`; node 0 is the program.
+
+    passed_over: events in the node that recorded no call, and yet took time.
+    """
 
     def __init__(
         self,
@@ -69,6 +77,7 @@ class CallTree:
         function: array[int],
         calls: array[int],
         resumes: array[int],
+        passed_over: array[int],
         self_times: Columns,
     ) -> None:
         self.functions = functions
@@ -76,10 +85,17 @@ class CallTree:
         self.function = function
         self.calls = calls
         self.resumes = resumes
+        self.passed_over = passed_over
         self.self_times = self_times
 
     def __len__(self) -> int:
         return len(self.parent)
+
+    def with_times(self, self_times: Columns) -> CallTree:
+        """The same tree with other times."""
+        return CallTree(
+            self.functions, self.parent, self.function, self.calls, self.resumes, self.passed_over, self_times
+        )
 
     @cached_property
     def inclusive_times(self) -> Columns:
@@ -206,9 +222,9 @@ def tree_from_snapshot(
     for number, root in enumerate(thread_names, start=len(functions) + 1):
         function[node_of[root]] = number
     marks = [PROGRAM, *(Function("thread", name) for name in thread_names.values())]
-    calls, resumes, running, cpu, waiting, idle = (
+    calls, resumes, passed_over, running, cpu, waiting, idle = (
         values(_native.sum_by(nodes[name], node_of, len(parent)))
-        for name in ("calls", "resumes", *TIME_COLUMNS)
+        for name in ("calls", "resumes", "passed_over", *TIME_COLUMNS)
     )
-    tree = CallTree((*functions, *marks), parent, function, calls, resumes, (running, cpu, waiting, idle))
-    return tree, node_of
+    times = running, cpu, waiting, idle
+    return CallTree((*functions, *marks), parent, function, calls, resumes, passed_over, times), node_of

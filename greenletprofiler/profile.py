@@ -16,16 +16,24 @@ import os
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, TextIO, TypeVar
+from typing import Any, Final, TextIO, TypeVar
 
-from greenletprofiler import folds
+from greenletprofiler import _native, folds
 from greenletprofiler._generated import ours
-from greenletprofiler.calltree import CallTree, TreeNode, distinct_functions, tree_from_snapshot
+from greenletprofiler.calltree import (
+    CallTree,
+    TreeNode,
+    distinct_functions,
+    tree_from_snapshot,
+    values,
+    zeros,
+)
 from greenletprofiler.caveats import warnings_of
+from greenletprofiler.costs import EventCosts, ProfilerCost, without_event_costs
 from greenletprofiler.folds import Fold
 from greenletprofiler.values import (
     Edge,
@@ -41,6 +49,31 @@ from greenletprofiler.values import (
 K = TypeVar("K", bound=Hashable)
 
 
+#: Counters that are told among the recording's own cost.
+COUNTED_COSTS: Final = ("cpu_clock_reads", "truncated_calls", "unmatched_leaves", "dropped_intervals")
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What was recorded, whatever of it is shown.
+
+    records: of each thread, as the snapshot has it; nodes: of each thread, in the tree.
+    """
+
+    tree: CallTree
+    records: tuple[Sequence[Any], ...]
+    nodes: tuple[int, ...]
+
+    def threads(self, shown: CallTree, taken_ns: array[int]) -> tuple[ThreadStats, ...]:
+        """With the times of a tree from which these ns were taken, node by node."""
+        taken_below_ns = values(_native.sum_upwards(taken_ns, shown.parent))
+        return tuple(
+            _thread(record, TreeNode(shown, node), taken_below_ns[node])
+            for record, node in zip(self.records, self.nodes, strict=True)
+        )
+
+
 @ours
 @dataclass(frozen=True, eq=False, repr=False)
 class Profile:
@@ -53,6 +86,8 @@ class Profile:
     builtins: whether functions written in C were recorded.
     threads, greenlets: ThreadStats and GreenletStats, the latter of a limited number of greenlets.
     counters: what happened while recording, by name; `warnings` says what of it matters.
+    call_tree: without what the profiler's events cost, see costs.py; that of raw() is as it was recorded.
+    cost: what the recording itself took.
     """
 
     clock: str
@@ -64,24 +99,36 @@ class Profile:
     greenlets: tuple[GreenletStats, ...]
     counters: Mapping[str, int]
     call_tree: CallTree
+    cost: ProfilerCost
+    _recorded: Recorded
 
     @classmethod
-    def from_snapshot(cls, raw: Mapping[str, Any]) -> Profile:
-        """The profile of what Recorder.snapshot() returned."""
+    def from_snapshot(cls, raw: Mapping[str, Any], costs: EventCosts | None = None) -> Profile:
+        """The profile of what Recorder.snapshot() returned; `costs` of events go out of its times."""
         functions, places = distinct_functions(raw["functions"])
         thread_names = {record[5]: record[3] for record in raw["threads"]}
         tree, node_of = tree_from_snapshot(raw["nodes"], functions, places, thread_names)
+        records = tuple(raw["threads"])
+        recorded = Recorded(tree, records, tuple(node_of[record[5]] for record in records))
+        shown, taken_ns = _without_costs(tree, costs)
         return cls(
             clock=raw["clock"],
             started_at_ns=raw["started_at_ns"],
             started_monotonic_ns=raw["started_monotonic_ns"],
             recorded_ns=raw["recorded_ns"],
             builtins=raw["builtins"],
-            threads=tuple(_thread(record, tree, node_of) for record in raw["threads"]),
+            threads=recorded.threads(shown, taken_ns),
             greenlets=tuple(_greenlet(record, functions, places) for record in raw["greenlets"]),
             counters=MappingProxyType(dict(raw["counters"])),
-            call_tree=tree,
+            call_tree=shown,
+            cost=_cost(recorded, taken_ns, costs, raw["counters"]),
+            _recorded=recorded,
         )
+
+    def raw(self) -> Profile:
+        """The same recording with the times as they were recorded: what the events cost is in them."""
+        tree = self._recorded.tree
+        return replace(self, call_tree=tree, threads=self._recorded.threads(tree, zeros(len(tree))))
 
     @property
     def started_at(self) -> str:
@@ -209,11 +256,31 @@ class Profile:
         return self._function_groups[1]
 
 
-def _thread(record: Sequence[Any], tree: CallTree, node_of: Sequence[int]) -> ThreadStats:
-    id_, ident, native_id, name, class_name, root, alive, lifetime_ns, own_ns, switches = record
-    node = TreeNode(tree, node_of[root])
+def _without_costs(tree: CallTree, costs: EventCosts | None) -> tuple[CallTree, array[int]]:
+    return (tree, zeros(len(tree))) if costs is None else without_event_costs(tree, costs)
+
+
+def _thread(record: Sequence[Any], node: TreeNode, taken_ns: int) -> ThreadStats:
+    id_, ident, native_id, name, class_name, _, alive, lifetime_ns, own_ns, switches = record
     return ThreadStats(
-        id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns, switches, node.inclusive, node
+        id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns + taken_ns, switches,
+        node.inclusive, node,
+    )  # fmt: skip
+
+
+def _cost(
+    recorded: Recorded, taken_ns: array[int], costs: EventCosts | None, counters: Mapping[str, int]
+) -> ProfilerCost:
+    tree = recorded.tree
+    raw_threads = recorded.threads(tree, zeros(len(tree)))
+    return ProfilerCost(
+        events=2 * sum(map(sum, (tree.calls, tree.resumes, tree.passed_over)))
+        + sum(thread.switches for thread in raw_threads),
+        events_ns=sum(taken_ns),
+        own_ns=sum(thread.own_ns for thread in raw_threads),
+        recorded_ns=sum(thread.lifetime_ns - thread.times.idle_ns for thread in raw_threads),
+        calibration=costs,
+        **{name: counters.get(name, 0) for name in COUNTED_COSTS},
     )
 
 

@@ -19,6 +19,8 @@ from typing import Final, ParamSpec, TypeVar
 
 from greenletprofiler import _native
 from greenletprofiler._unpatched import allocate_lock
+from greenletprofiler.calibration import Calibration
+from greenletprofiler.costs import EventCosts
 from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRunningError, ToolIdsTakenError
 from greenletprofiler.hubs import POLLS
 from greenletprofiler.profile import Profile
@@ -58,6 +60,8 @@ class Profiler:
         self._recorder = _native.Recorder(
             builtins=builtins, threads=threads, hidden=self._hidden, polls=POLLS, node_budget=NODE_BUDGET
         )
+        self._builtins = builtins
+        self._event_costs: EventCosts | None = None  # until the first start
         self._decorated_calls = 0
         self._decorated_calls_lock = allocate_lock()
 
@@ -77,6 +81,7 @@ class Profiler:
         Raises AlreadyRunningError if this or another profiler runs in this interpreter, and
         ToolIdsTakenError if other tools hold all of its monitoring tool ids (Python 3.12+).
         """
+        calibration = self._new_calibration()
         try:
             self._recorder.start()
         except _native.Busy:
@@ -86,6 +91,8 @@ class Profiler:
                 "Other tools (profilers, debuggers, coverage) hold the monitoring tool ids 2, 3 and 4,"
                 " and this profiler needs one of them. Stop one of those tools first."
             ) from None
+        if calibration is not None:
+            self._finish(calibration)
 
     def stop(self) -> None:
         """Ends the recording for now. Raises NotRunningError if it is stopped."""
@@ -96,7 +103,7 @@ class Profiler:
 
     def snapshot(self) -> Profile:
         """What was recorded up to now, while running or stopped. Later events do not change it."""
-        return Profile.from_snapshot(self._recorder.snapshot())
+        return Profile.from_snapshot(self._recorder.snapshot(), self._event_costs)
 
     def __enter__(self) -> Profiler:
         self.start()
@@ -134,6 +141,25 @@ class Profiler:
         recorder = getattr(self, "_recorder", None)  # None when __init__ failed
         if recorder is not None and recorder.running:
             recorder.stop()
+
+    def _new_calibration(self) -> Calibration | None:
+        """None if it is known already what events cost, or if the program is too deep down to find out."""
+        if self._event_costs is not None or self.running:
+            return None
+        try:
+            return Calibration(self._recorder, self._builtins)
+        except RecursionError:
+            return None
+
+    def _finish(self, calibration: Calibration) -> None:
+        """An exception, such as a KeyboardInterrupt, leaves no recording that nobody knows of."""
+        try:
+            self._event_costs = calibration.costs()
+        except RecursionError:
+            pass
+        except BaseException:
+            self._recorder.stop()
+            raise
 
     def _enter_decorated(self) -> None:
         with self._decorated_calls_lock:

@@ -188,7 +188,8 @@ class ThreadStats:
 
     id: this profile's, never reused; ident, native_id: Python's and the system's, which are.
     times: of everything in it; its waiting is that of all its greenlets together.
-    own_ns: the profiler's share. times.running_ns + times.idle_ns + own_ns == lifetime_ns.
+    own_ns: the profiler's share, with what was taken out of the times. times.running_ns + times.idle_ns
+        + own_ns == lifetime_ns.
     switches: from greenlet to greenlet.
     tree: its node in the call tree.
     """

@@ -36,7 +36,7 @@ def cython(name: str, owner: str) -> FunctionRecord:
 
 
 TRUNCATED: FunctionRecord = ("truncated", "truncated", "", "", 0)
-NODE_COLUMNS = ("calls", "resumes", "running_ns", "cpu_ns", "waiting_ns", "idle_ns")
+NODE_COLUMNS = ("calls", "resumes", "passed_over", "running_ns", "cpu_ns", "waiting_ns", "idle_ns")
 
 
 class SnapshotBuilder:
@@ -70,10 +70,12 @@ class SnapshotBuilder:
         cpu: int = 0,
         waiting: int = 0,
         idle: int = 0,
+        passed_over: int = 0,
     ) -> int:
         self.parents.append(parent)
         self.node_functions.append(function if isinstance(function, int) else self.function(function))
-        for name, value in zip(NODE_COLUMNS, (calls, resumes, running, cpu, waiting, idle), strict=True):
+        numbers = calls, resumes, passed_over, running, cpu, waiting, idle
+        for name, value in zip(NODE_COLUMNS, numbers, strict=True):
             self.columns[name].append(value)
         return len(self.parents) - 1
 
