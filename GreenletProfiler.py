@@ -19,6 +19,8 @@ What differs from 0.1:
     - get_thread_stats() tells threads, as Yappi does, and get_greenlet_stats() greenlets; 0.1 gave greenlets
       for threads. `ctx_id` of a function is the `id` of the first thread in which it ran.
     - A function that was running at start() and has called something since has a row, with ncall 0.
+    - Times are as recorded, with what the profiler's own events cost in them, as in 0.1; a Profile has taken
+      that out.
     - Built-in functions are named as cProfile names them: <built-in method builtins.len>.
     - A method is "Class.method" after the class that defines it, whatever its first argument is called.
     - Files that save() writes as "ystat" are JSON; pickles of 0.1 are not read.

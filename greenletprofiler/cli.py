@@ -55,7 +55,8 @@ def main(argv: list[str] | None = None) -> int:
 def _read_command_line(words: Sequence[str]) -> tuple[argparse.Namespace, Program, Report]:
     own, program_words = _split(words)
     options = _parser().parse_args(own)
-    report = Report([_checked_output(path) for path in options.output], checked_clock(options.clock))
+    files = [_checked_output(path) for path in options.output]
+    report = Report(files, checked_clock(options.clock), options.raw)
     return options, _program(options.module, program_words), report
 
 
@@ -134,4 +135,8 @@ def _parser() -> _Parser:
     parser.add_argument(
         "-s", "--single-thread", action="store_true", help="record the main thread only, not all threads"
     )
+    parser.add_argument(
+        "--raw", action="store_true",
+        help="times as recorded, with what the profiler's own events cost in them",
+    )  # fmt: skip
     return parser

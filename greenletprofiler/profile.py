@@ -131,6 +131,11 @@ class Profile:
         return replace(self, call_tree=tree, threads=self._recorded.threads(tree, zeros(len(tree))))
 
     @property
+    def is_raw(self) -> bool:
+        """Whether the cost of events is in the times: raw() was asked for, or the cost is not known."""
+        return self.call_tree is self._recorded.tree
+
+    @property
     def started_at(self) -> str:
         """Of the first start, UTC, ISO 8601; "" if there was none."""
         if self.started_at_ns == 0:

@@ -50,13 +50,16 @@ ROOM_TO_WRITE: Final = 1000  # in calls
 @ours
 @dataclass(frozen=True)
 class Report:
-    """Where a profile goes: files by absolute path, then a table on standard error."""
+    """Where a profile goes: files by absolute path, then a table on standard error. is_raw: as recorded, with
+    the cost of the profiler's events in it."""
 
     files: Sequence[str]
     clock: Clock
+    is_raw: bool = False
 
-    def write(self, profile: Profile) -> None:
+    def write(self, recorded: Profile) -> None:
         """Never raises: the program's exit code is not ours to change. Says what could not be written."""
+        profile = recorded.raw() if self.is_raw else recorded
         for path in self.files:
             _attempt(exporters.save, profile, path, None, self.clock)
         _attempt(self._write_table, profile)

@@ -17,11 +17,11 @@ from greenletprofiler.values import Function, FunctionStats
 
 
 def record(program: Callable[[], object], builtins: bool = True, threads: bool = True) -> Profile:
-    """The profile of one call of `program`."""
+    """The profile of one call of `program`, with raw times: they are compared with the program's clocks."""
     profiler = Profiler(builtins=builtins, threads=threads)
     with profiler:
         program()
-    return profiler.snapshot()
+    return profiler.snapshot().raw()
 
 
 def name_of(function: Function) -> str:

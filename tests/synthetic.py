@@ -14,6 +14,7 @@ from __future__ import annotations
 from array import array
 from typing import Any
 
+from greenletprofiler.costs import EventCosts
 from greenletprofiler.profile import Profile
 
 FunctionRecord = tuple[str, str, str, str, int]
@@ -128,8 +129,8 @@ class SnapshotBuilder:
             "counters": dict(self.counters),
         }
 
-    def profile(self) -> Profile:
-        return Profile.from_snapshot(self.raw())
+    def profile(self, costs: EventCosts | None = None) -> Profile:
+        return Profile.from_snapshot(self.raw(), costs)
 
     def _thread(self, number: int, thread: dict[str, Any]) -> tuple[Any, ...]:
         in_thread = {thread["root"]}

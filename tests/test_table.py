@@ -128,7 +128,7 @@ def test_names_keep_their_end_and_places_their_file() -> None:
 
 def test_more_functions_than_rows_are_counted_and_their_time_told() -> None:
     lines = printed(sample().profile(), limit=2)
-    assert lines[-1] == "... and 5 functions more, with 0.009 seconds of self time together"
+    assert "... and 5 functions more, with 0.009 seconds of self time together" in lines
     assert sum(".py:" in line for line in lines) == 2
 
 

@@ -96,7 +96,7 @@ class ApiSession(Session):
             self._profiler.stop()
 
     def seen(self, file: str) -> Seen:
-        profile = self._profiler.snapshot()
+        profile = self._profiler.snapshot().raw()  # the program's own clocks tell the same
         seen = Seen(warnings=profile.warnings)
         for each in profile.functions:
             if each.function.filename in (file, ""):

@@ -60,13 +60,14 @@ class Recording:
             self.start(*self._settings)
 
     def profiles(self) -> list[Profile]:
-        """What was recorded, in parts that follow each other in time."""
-        current = [] if self._profiler is None else [self._profiler.snapshot()]
+        """What was recorded, in parts that follow each other in time. Times are as recorded, as they were in
+        0.1: what the profiler's events cost is in them."""
+        current = [] if self._profiler is None else [self._profiler.snapshot().raw()]
         return [*self._retired, *current]
 
     def _profiler_for(self, settings: Settings) -> Profiler:
         if self._profiler is not None and self._settings != settings:
-            self._retire(self._profiler.snapshot())
+            self._retire(self._profiler.snapshot().raw())
             self._profiler = None
         if self._profiler is None:
             self._profiler = Profiler(*settings)
