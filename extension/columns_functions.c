@@ -53,7 +53,8 @@ open_column(struct column *column, PyObject *object, char kind)
     if (PyObject_GetBuffer(object, &column->view, PyBUF_SIMPLE) < 0) {
         return -1;
     }
-    if ((size_t)column->view.len % column->size != 0 || (uintptr_t)column->view.buf % column->size != 0) {
+    bool is_aligned = column->view.len == 0 || (uintptr_t)column->view.buf % column->size == 0;
+    if ((size_t)column->view.len % column->size != 0 || !is_aligned) {
         PyErr_SetString(PyExc_ValueError, "a column is not one of whole numbers");
         PyBuffer_Release(&column->view);
         return -1;

@@ -158,7 +158,8 @@ def test_calibration_is_seen_nowhere(builtins: bool) -> None:
     with profiler:
         many_calls()
     profile = profiler.snapshot()
-    assert {name_of(each.function) for each in profile.functions if each.calls} == {"many_calls", "tiny"}
+    called = {name_of(each.function) for each in profile.functions if each.calls}
+    assert called - {"range"} == {"many_calls", "tiny"}
 
 
 def test_events_cost_something_of_every_kind_that_is_recorded() -> None:
