@@ -1,12 +1,13 @@
 """Runs test suites of other projects with the profiler off and on, and compares how each single test ended.
 
-    tools/suites.py [--python .venvs/3.13/bin/python] [--write docs/suites.md] [greenlet] [cpython] [gevent] [FILE...]
+    tools/suites.py [--python .venvs/3.13/bin/python] [--write docs/suites.md] [SUITE...] [FILE...]
 
     greenlet    python -m unittest discover greenlet.tests
     cpython     python -m test FILE, of CPython's own tests: those of what a profiler could upset
     gevent      python -m gevent.tests, whole; each file is a process of its own
 
-FILE is one file of a suite, test_gc or gevent.tests.test__socket, say. `make suites` installs what is needed.
+All of these if none is named. FILE is one file of a suite, test_gc or gevent.tests.test__socket, say.
+`make suites` installs what is needed.
 
 With the profiler on, a Profiler() is started at the start of each process that runs the environment's Python,
 children of tests and those with -I too, and never stopped: suites_site/greenletprofiler_suites.py does that,
@@ -19,11 +20,12 @@ file run up to three times more, both ways. It is
     different     if it differs in more than one of the pairs, and ends alike each time without the profiler
     once          if it differed in one pair only
     unsteady      if it ends now this way, now that, without the profiler
-    left out      if it is named in suites_left_out.py, which says why, and where it ends alike under another
-                  profiler than ours: an empty one, that does nothing, or cProfile. Its file is run under both.
+    left out      if it is named in suites_left_out.py, which says why, and where it ends alike under
+                  another profiler than ours: an empty one, that does nothing, or cProfile. Its file is run
+                  under both.
 
 The exit code is 1 if a test is different, or if a process was not profiled. --profiler cprofile, or empty,
-instead of ours shows what these change.
+instead of ours shows what these change. --quick runs both ways at the same time.
 
 Results are kept in build/suites/, one file a Python; --write makes the page of all that are there.
 """
@@ -54,6 +56,7 @@ from suites_page import write_page
 PROJECT = Path(__file__).resolve().parent.parent
 IN_EVERY_PROCESS = Path(__file__).resolve().parent / "suites_site" / "greenletprofiler_suites.py"
 OFF = "off"
+OURS = "greenletprofiler"
 OTHER_PROFILERS = ("empty", "cprofile")
 RERUNS = 3
 TIMEOUT_SECONDS = 1800
@@ -61,9 +64,9 @@ NOT_RUN = "not run"
 CRASHED = re.compile("signal|timed out")
 
 CPYTHON_FILES = (
-    "test_generators", "test_coroutines", "test_asyncgen", "test_exceptions", "test_threading", "test_thread",
-    "test_gc", "test_weakref", "test_functools", "test_contextlib", "test_sys_setprofile", "test_sys_settrace",
-    "test_monitoring",
+    "test_generators", "test_coroutines", "test_asyncgen", "test_exceptions", "test_threading",
+    "test_thread", "test_gc", "test_weakref", "test_functools", "test_contextlib", "test_sys_setprofile",
+    "test_sys_settrace", "test_monitoring",
 )  # fmt: skip
 
 #: A line of gevent's runner for each process that has ended: "! python -mgevent.tests.test__api [code 1] ..."
@@ -110,7 +113,8 @@ def greenlet_jobs(python: str) -> list[Job]:
 
 def cpython_jobs(python: str) -> list[Job]:
     """Of the files that this version has."""
-    probe = "import importlib.util, sys; print(*(n for n in sys.argv[1:] if importlib.util.find_spec('test.' + n)))"
+    has = "importlib.util.find_spec('test.' + name)"
+    probe = f"import importlib.util, sys; print(*(name for name in sys.argv[1:] if {has}))"
     found = subprocess.run([python, "-c", probe, *CPYTHON_FILES], capture_output=True, text=True)
     return [cpython_file(name) for name in found.stdout.split()]
 
@@ -180,7 +184,8 @@ class Environment:
         ran = read_log(log, profiler)
         text = COLOUR.sub("", output.read_text(errors="replace"))
         ends_in_text = {name: code or "0" for name, code in GEVENT_END.findall(text)}
-        ran.ends = ends_in_text if job.arguments[1] == "gevent.tests" and not CRASHED.search(end) else {job.name: end}
+        runs_processes = job.arguments[1] == "gevent.tests" and not CRASHED.search(end)
+        ran.ends = ends_in_text if runs_processes else {job.name: end}
         return ran
 
     def _run(self, job: Job, profiler: str, log: Path, output: Path) -> str:
@@ -188,7 +193,8 @@ class Environment:
         with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, output.open("wb") as out:
             process = subprocess.Popen(
                 [self.python, *job.arguments], cwd=folder, env=environment(log, profiler),
-                stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=heed_signals, start_new_session=True,
+                stdin=subprocess.DEVNULL, stdout=out, stderr=out, preexec_fn=heed_signals,
+                start_new_session=True,
             )  # fmt: skip
             try:
                 code = process.wait(TIMEOUT_SECONDS)
@@ -203,7 +209,8 @@ class Environment:
 
 def environment(log: Path, profiler: str) -> dict[str, str]:
     """What a suite should not depend on is taken out of it; no network but this machine."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "GEVENT", "MAKE"))}
+    left_out = ("PYTHON", "GEVENT", "MAKE")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left_out)}
     return {
         **kept, "GREENLETPROFILER_SUITES_LOG": str(log), "GREENLETPROFILER_SUITES_PROFILER": profiler,
         "GEVENTTEST_USE_RESOURCES": "-network",
@@ -226,7 +233,8 @@ def read_log(log: Path, profiler: str) -> Ran:
             outcomes[values[0]].append("begun")
         elif event == "test":
             test, outcome, detail = values
-            outcomes[test] = [o for o in outcomes[test] if o != "begun"] + [f"{outcome}: {detail}".rstrip(": ")]
+            others = [each for each in outcomes[test] if each != "begun"]
+            outcomes[test] = [*others, f"{outcome}: {detail}".rstrip(": ")]
         else:
             note_process(ran.processes, profiler, process, event, values)
     ran.tests = {test: " and ".join(sorted(ends)) for test, ends in outcomes.items()}
@@ -295,15 +303,23 @@ class Result:
         return not self.count("different") and not self.processes.unseen and self.tests > 0
 
 
+@dataclass(frozen=True)
+class How:
+    """Under which profiler, and what runs at the same time: so many files, and a file with and without it."""
+
+    profiler: str
+    files_at_once: int
+    both_at_once: bool
+
+
 class Comparison:
     """A suite with the profiler off and on, as often as it takes to know what differs."""
 
-    def __init__(self, environment: Environment, suite: Suite, profiler: str, version: str, at_once: int) -> None:
+    def __init__(self, environment: Environment, suite: Suite, version: str, how: How) -> None:
         self._environment = environment
         self._suite = suite
-        self._profiler = profiler
         self._version = version
-        self._at_once = at_once
+        self._how = how
 
     def run(self, jobs: list[Job]) -> Result:
         off, on = self._run_both(jobs)
@@ -315,11 +331,13 @@ class Comparison:
         return self._result(off, on, left_out + others)
 
     def _run_both(self, jobs: list[Job]) -> tuple[Ran, Ran]:
-        return self._run_all(jobs, OFF), self._run_all(jobs, self._profiler)
+        with ThreadPoolExecutor(2 if self._how.both_at_once else 1) as pool:
+            off, on = pool.map(lambda profiler: self._run_all(jobs, profiler), (OFF, self._how.profiler))
+        return off, on
 
     def _run_all(self, jobs: list[Job], profiler: str) -> Ran:
         whole = Ran()
-        with ThreadPoolExecutor(self._at_once) as pool:
+        with ThreadPoolExecutor(self._how.files_at_once) as pool:
             for ran in pool.map(lambda job: self._environment.run(job, profiler), jobs):
                 whole.add(ran)
         return whole
@@ -366,9 +384,10 @@ class Comparison:
             outcomes[re.split(":| and ", outcome)[0]] += 1
         tests = set(off.tests) | set(on.tests)
         same = len(tests - {difference.test for difference in differences})
+        not_well = sorted(test for test, end in off.tests.items() if end.startswith(("failed", "error")))
         return Result(
-            self._suite.name, len(tests), dict(outcomes), same, differences, on.processes, off.processes.began,
-            sorted(test for test, outcome in off.tests.items() if outcome.startswith(("failed", "error"))),
+            self._suite.name, len(tests), dict(outcomes), same, differences, on.processes,
+            off.processes.began, not_well,
         )  # fmt: skip
 
 
@@ -404,7 +423,8 @@ def kind_of(pairs: Sequence[tuple[str, str]]) -> str:
 
 
 def applies(entry: LeftOut, suite: Suite, test: str, version: str) -> bool:
-    return entry.suite == suite.name and fnmatchcase(test, entry.test) and (not entry.versions or version in entry.versions.split())
+    is_of_version = not entry.versions or version in entry.versions.split()
+    return entry.suite == suite.name and fnmatchcase(test, entry.test) and is_of_version
 
 
 # -- the command -----------------------------------------------------------------------------------------
@@ -435,8 +455,9 @@ def show(result: Result, profiler: str) -> None:
         + ", ".join(f"{result.count(kind)} {kind}" for kind in ("different", "once", "unsteady", "left out"))
     )
     print(
-        f"    {profiler}: {processes.began} processes, {processes.refused} sub-interpreters and {processes.forked} forks"
-        f" (plain: {result.plain_processes} processes and sub-interpreters), {processes.ended} ended by themselves after {processes.calls} calls"
+        f"    {profiler}: {processes.began} processes, {processes.refused} sub-interpreters and"
+        f" {processes.forked} forks (plain: {result.plain_processes} processes and sub-interpreters),"
+        f" {processes.ended} ended by themselves after {processes.calls} calls"
     )
     for difference in result.differences:
         ends = [f"{off} -> {on}" for off, on in difference.pairs]
@@ -460,8 +481,9 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("names", nargs="*", metavar="SUITE_OR_FILE")
     parser.add_argument("--python", default=sys.executable, help="of a virtual environment")
-    parser.add_argument("--profiler", default="greenletprofiler", choices=["greenletprofiler", *OTHER_PROFILERS])
+    parser.add_argument("--profiler", default=OURS, choices=[OURS, *OTHER_PROFILERS])
     parser.add_argument("--at-once", type=int, default=os.cpu_count() or 1, help="files at the same time")
+    parser.add_argument("--quick", action="store_true", help="with and without the profiler at the same time")
     parser.add_argument("--write", type=Path, help="make this page of all results that there are")
     return parser.parse_args()
 
@@ -473,13 +495,14 @@ def main() -> int:
     folder = results_folder / version
     folder.mkdir(parents=True, exist_ok=True)
     results = []
+    how = How(options.profiler, 1 if options.quick else options.at_once, options.quick)
     with in_every_process(options.python):
         for suite, jobs in chosen(options.names, options.python):
             environment = Environment(str(Path(options.python).absolute()), folder)
-            comparison = Comparison(environment, suite, options.profiler, version, options.at_once)
+            comparison = Comparison(environment, suite, version, how)
             results.append(comparison.run(jobs))
             show(results[-1], options.profiler)
-    if options.profiler == "greenletprofiler" and set(options.names) <= {suite.name for suite in SUITES}:
+    if options.profiler == OURS and set(options.names) <= {suite.name for suite in SUITES}:
         keep(results, version, full, results_folder)
     if options.write:
         write_page(options.write, results_folder)

@@ -30,12 +30,18 @@ SPECIALISED = "asserts that code has been specialised in a way that code with ev
 THREADING = "asserts that nothing has imported threading; the profiler has, before the program began"
 
 LEFT_OUT: tuple[LeftOut, ...] = (
-    LeftOut("greenlet", "greenlet.tests.test_tracing.TestPythonTracing.test_trace_events_*", ALREADY_INSTRUMENTED),
-    LeftOut("cpython", "test.test_sys_setprofile.TestEdgeCases.test_method_with_c_function", ALREADY_INSTRUMENTED),
+    LeftOut(
+        "greenlet", "greenlet.tests.test_tracing.TestPythonTracing.test_trace_events_*", ALREADY_INSTRUMENTED
+    ),
+    LeftOut(
+        "cpython", "test.test_sys_setprofile.TestEdgeCases.test_method_with_c_function", ALREADY_INSTRUMENTED
+    ),
     LeftOut("cpython", "test.test_monitoring.MonitoringCountTest.test_c_return_count", ALREADY_INSTRUMENTED),
     LeftOut("cpython", "test.test_monitoring.SimulateProfileTest.test_frame_stack", ALREADY_INSTRUMENTED),
     LeftOut("cpython", "test.test_monitoring.TestLoadSuperAttr.test_*", ALREADY_INSTRUMENTED),
     LeftOut("cpython", "test.test_monitoring.TestManyEvents.test_*", ALREADY_INSTRUMENTED),
     LeftOut("cpython", "test.test_monitoring.*.test_no_unwind_for_shim_frame", SPECIALISED),
-    LeftOut("cpython", "test.test_threading.*.test_import_from_another_thread", THREADING, any_profiler=False),
+    LeftOut(
+        "cpython", "test.test_threading.*.test_import_from_another_thread", THREADING, any_profiler=False
+    ),
 )

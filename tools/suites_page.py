@@ -11,10 +11,10 @@ from typing import Any
 BEGIN = """# Suites of other projects
 
 Made by `tools/suites.py`, which says how: each suite runs with the profiler off and on, and the outcome of
-each single test is compared. `make suites` runs them on every Python that is found here, `tools/forky make
-suites-python VENV=.venvs/3.15 PYTHON=python3.15` on one in Debian forky; `make suites-ci` what fits into a few
-minutes. With the profiler on, each process that runs the Python of the environment starts one as it begins,
-children of tests among them, and it runs until the process ends.
+each single test is compared. `make suites` runs them on every Python that is found here, and
+`tools/forky make suites-python VENV=.venvs/3.15 PYTHON=python3.15` on one in Debian forky. With the profiler
+on, each process that runs the Python of the environment starts one as it begins, children of tests among
+them, and it runs until the process ends.
 
 - **greenlet**: its own tests.
 - **cpython**: of CPython's tests those of generators, coroutines, exceptions, threads, the collector, weak
@@ -24,8 +24,10 @@ children of tests among them, and it runs until the process ends.
 not steady: differed in one pair of runs out of four, or ends now this way, now that, without a profiler too.
 """
 
-COLUMNS = ("Python", "suite", "tests", "ok", "skipped", "not ok", "same", "left out", "not steady", "different",
-           "processes", "ended by themselves", "forks", "calls seen")  # fmt: skip
+COLUMNS = (
+    "Python", "suite", "tests", "ok", "skipped", "not ok", "same", "left out", "not steady", "different",
+    "processes", "ended by themselves", "forks", "calls seen",
+)  # fmt: skip
 
 Suite = dict[str, Any]
 
@@ -35,7 +37,8 @@ def write_page(path: Path, results: Path) -> None:
     files = sorted(results.glob("*.json"), key=lambda file: int(file.stem.split(".")[1]))
     kept = [json.loads(file.read_text()) for file in files]
     suites = [(one["python"], suite) for one in kept for suite in one["suites"].values()]
-    path.write_text("\n".join([BEGIN, *table(suites), *left_out(suites), *others(suites), *not_well(suites)]) + "\n")
+    lines = [BEGIN, *table(suites), *left_out(suites), *others(suites), *not_well(suites)]
+    path.write_text("\n".join(lines) + "\n")
 
 
 def table(suites: Iterable[tuple[str, Suite]]) -> Iterator[str]:
@@ -69,7 +72,8 @@ def count(suite: Suite, *kinds: str) -> int:
 
 def left_out(suites: Iterable[tuple[str, Suite]]) -> Iterator[str]:
     """By reason, each test with the Pythons where it is so."""
-    yield "\n## Left out\n\nEach ends under an empty tool or under cProfile as it does under ours, but for those of threading."
+    yield "\n## Left out\n"
+    yield "Each ends under an empty tool or under cProfile as it does under ours, but for those of threading."
     reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for python, suite in suites:
         for difference in suite["differences"]:

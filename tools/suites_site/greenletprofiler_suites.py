@@ -75,7 +75,8 @@ def start_empty():
 
 def _empty_monitoring():
     monitoring = sys.monitoring
-    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD", "PY_UNWIND", "CALL", "C_RETURN", "C_RAISE"]
+    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD", "PY_UNWIND"]
+    names += ["CALL", "C_RETURN", "C_RAISE"]
     tool = 3  # as ours
     monitoring.use_tool_id(tool, "empty")
     for name in names:
@@ -162,7 +163,7 @@ class AfterImport:
 def record_outcomes(log, result_class):
     """Has each method that is told of a test's end write that first."""
     for name, outcome in OUTCOMES.items():
-        _write_before(result_class, name, lambda test, *details, o=outcome: log.line("test", _id(test), o, _detail(*details)))
+        _write_before(result_class, name, _outcome_writer(log, outcome))
     _write_before(result_class, "startTest", lambda test: log.line("test begins", _id(test)))
     _write_before(result_class, "addSubTest", lambda *ended: _write_subtest(log, *ended))
 
@@ -175,6 +176,10 @@ def _write_before(result_class, name, write):
         return original(self, *arguments)
 
     setattr(result_class, name, method)
+
+
+def _outcome_writer(log, outcome):
+    return lambda test, *details: log.line("test", _id(test), outcome, _detail(*details))
 
 
 def _write_subtest(log, test, subtest, error):
