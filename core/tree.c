@@ -1,6 +1,8 @@
 /* tree.c -- nodes in chunks, found through a hash of (parent, key). */
 #include "tree.h"
 
+#include <string.h>
+
 #define FIRST_CHUNK_NODES ((size_t)32)
 #define FIRST_BUCKETS ((size_t)32)
 
@@ -137,6 +139,34 @@ tree_index(const struct tree *tree, const struct node *node)
         chunk++;
     }
     return chunk_start(chunk) + (size_t)(node - tree->chunks[chunk]);
+}
+
+struct tree_copy
+tree_copy_into(struct node *room, const struct tree *tree)
+{
+    struct tree_copy copy = {.nodes = room, .node_count = tree->node_count};
+    for (int chunk = 0; chunk < TREE_CHUNKS && chunk_start(chunk) < tree->node_count; chunk++) {
+        size_t left = tree->node_count - chunk_start(chunk);
+        size_t count = left < chunk_nodes(chunk) ? left : chunk_nodes(chunk);
+        memcpy(room + chunk_start(chunk), tree->chunks[chunk], count * sizeof *room);
+        copy.chunks[chunk] = (uintptr_t)tree->chunks[chunk];
+    }
+    return copy;
+}
+
+size_t
+tree_copy_parent(const struct tree_copy *copy, size_t index)
+{
+    uintptr_t parent = (uintptr_t)copy->nodes[index].parent;
+    if (parent == 0) {
+        return TREE_NO_PARENT;
+    }
+    int chunk = 0;
+    while (parent < copy->chunks[chunk] ||
+           parent >= copy->chunks[chunk] + chunk_nodes(chunk) * sizeof(struct node)) {
+        chunk++;
+    }
+    return chunk_start(chunk) + (parent - copy->chunks[chunk]) / sizeof(struct node);
 }
 
 static void

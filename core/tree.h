@@ -80,20 +80,41 @@ struct node *tree_node(const struct tree *tree, size_t index);
 /* The inverse of tree_node(). */
 size_t tree_index(const struct tree *tree, const struct node *node);
 
+/* The nodes of a tree, copied in one go, to be read while the tree grows on or is no more. Pointers in them are
+ * the tree's: a parent's place is told by where it was. */
+struct tree_copy {
+    struct node *nodes; /* in the order of tree_node(); owned by whoever gave the room */
+    size_t node_count;
+    uintptr_t chunks[TREE_CHUNKS];
+};
+
+/* `room` is for all nodes of the tree. */
+struct tree_copy tree_copy_into(struct node *room, const struct tree *tree);
+
+#define TREE_NO_PARENT SIZE_MAX
+
+/* The place of a node's parent; TREE_NO_PARENT at the root. */
+size_t tree_copy_parent(const struct tree_copy *copy, size_t index);
+
 /* Adds `source` to `target` below `target_root`, node by node. What finds no room is added to the nearest
  * ancestor that did; returns how many nodes that were. */
 size_t tree_fold(struct tree *target, struct node *target_root, const struct tree *source);
 
-/* Whether time off the CPU in this node is a hub's waiting for events: in its polling function, or in
- * the built-in that this one calls. */
+/* Whether time off the CPU in a function is a hub's waiting for events: in its polling function, or in the
+ * built-in that this one calls. `caller` may be NULL. */
+static inline bool
+function_polls(const struct function *function, const struct function *caller)
+{
+    if ((function->flags & FUNCTION_POLLS) != 0) {
+        return true;
+    }
+    return (function->flags & FUNCTION_IS_C) != 0 && caller != NULL && (caller->flags & FUNCTION_POLLS) != 0;
+}
+
 static inline bool
 node_polls(const struct node *node)
 {
-    if ((node->function->flags & FUNCTION_POLLS) != 0) {
-        return true;
-    }
-    return (node->function->flags & FUNCTION_IS_C) != 0 && node->parent != NULL &&
-           (node->parent->function->flags & FUNCTION_POLLS) != 0;
+    return function_polls(node->function, node->parent != NULL ? node->parent->function : NULL);
 }
 
 static inline bool

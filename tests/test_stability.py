@@ -197,7 +197,7 @@ def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
 
 
 def test_whatever_memory_there_is_the_program_goes_on_and_what_is_lost_is_said() -> None:
-    wrong, complete = in_a_small_process("with_little_memory(0, 60_000, 61)")  # type: ignore[misc]
+    wrong, complete = in_a_small_process("with_little_memory(0, 90_000, 91)")  # type: ignore[misc]
     assert wrong == []
     assert complete > 0
 

@@ -135,7 +135,34 @@ a_node_takes_no_more_than_96_bytes(void)
     CHECK(sizeof(struct node) <= 96);
 }
 
+/* Each node is below one of the eight before it. */
+static void
+a_copy_tells_each_parent_after_the_tree_is_gone(void)
+{
+    static struct function functions[MANY];
+    static struct node room[MANY];
+    struct node *nodes[MANY];
+    struct memory memory;
+    struct tree tree;
+    new_tree(&tree, &memory);
+    for (size_t index = 0; index < MANY; index++) {
+        functions[index] = (struct function){.key = &functions[index], .index = (uint32_t)index};
+        nodes[index] = tree_add(&tree, index > 0 ? nodes[index - 1 - index % (index < 8 ? index : 8)] : NULL,
+                                &functions[index]);
+        nodes[index]->calls = index;
+    }
+    struct tree_copy copy = tree_copy_into(room, &tree);
+    tree_dispose(&tree);
+    CHECK(copy.node_count == MANY);
+    CHECK(tree_copy_parent(&copy, 0) == TREE_NO_PARENT);
+    for (size_t index = 1; index < MANY; index++) {
+        CHECK(copy.nodes[index].calls == index);
+        CHECK(tree_copy_parent(&copy, index) == index - 1 - index % (index < 8 ? index : 8));
+    }
+}
+
 const struct test tree_tests[] = {
+    {"a copy tells each parent after the tree is gone", a_copy_tells_each_parent_after_the_tree_is_gone},
     {"a node is found by parent and key", a_node_is_found_by_parent_and_key},
     {"nodes stay where they are while the tree grows", nodes_stay_where_they_are_while_the_tree_grows},
     {"a parent comes before its children", a_parent_comes_before_its_children},

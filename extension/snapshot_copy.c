@@ -1,0 +1,194 @@
+/* snapshot_copy.c -- copying a recording at one moment. */
+#include "snapshot_copy.h"
+
+#include "mid_flight.h"
+
+#include <string.h>
+
+/* -- room ---------------------------------------------------------------------------------------- */
+
+/* What there may be of it in a moment: the recording goes on until the copying begins. */
+static size_t
+with_some_more(size_t count)
+{
+    return count + count / 8 + 64;
+}
+
+static void
+count_all(const struct recorder *recorder, size_t *nodes, size_t *threads, size_t *greenlets)
+{
+    *nodes = *threads = 0;
+    *greenlets = recorder->ended_greenlet_count;
+    for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        *threads += 1;
+        *nodes += thread->tree.node_count;
+        for (const struct position *each = thread->positions; each != NULL; each = each->next) {
+            *greenlets += 1;
+        }
+    }
+}
+
+/* Nothing of the old content is kept: there is none yet. */
+static bool
+have_room(struct memory *memory, void **block, size_t *capacity, size_t wanted, size_t size)
+{
+    if (*block != NULL && wanted <= *capacity) {
+        return true;
+    }
+    memory_free(memory, *block, *capacity * size);
+    *capacity = with_some_more(wanted);
+    *block = memory_resize(memory, NULL, 0, *capacity * size);
+    return *block != NULL;
+}
+
+static bool
+get_room(struct recording_copy *copy, const struct recorder *recorder)
+{
+    size_t nodes, threads, greenlets;
+    struct memory *memory = &copy->memory;
+    count_all(recorder, &nodes, &threads, &greenlets);
+    return have_room(memory, (void **)&copy->nodes, &copy->node_capacity, nodes, sizeof *copy->nodes) &&
+           have_room(memory, (void **)&copy->threads, &copy->thread_capacity, threads,
+                     sizeof *copy->threads) &&
+           have_room(memory, (void **)&copy->greenlets, &copy->greenlet_capacity, greenlets,
+                     sizeof *copy->greenlets);
+}
+
+bool
+recording_copy_prepare(struct recording_copy *copy, const struct tracer *tracer)
+{
+    *copy = (struct recording_copy){.memory = tracer->recorder.memory};
+    copy->memory.bytes = 0;
+    return get_room(copy, &tracer->recorder);
+}
+
+void
+recording_copy_touch(struct recording_copy *copy)
+{
+    memset(copy->nodes, 0, copy->node_capacity * sizeof *copy->nodes);
+    memset(copy->greenlets, 0, copy->greenlet_capacity * sizeof *copy->greenlets);
+}
+
+void
+recording_copy_free(struct recording_copy *copy)
+{
+    struct memory *memory = &copy->memory;
+    for (size_t index = 0; index < copy->thread_count; index++) {
+        text_free(memory, &copy->threads[index].name);
+        text_free(memory, &copy->threads[index].class_name);
+    }
+    memory_free(memory, copy->nodes, copy->node_capacity * sizeof *copy->nodes);
+    memory_free(memory, copy->threads, copy->thread_capacity * sizeof *copy->threads);
+    memory_free(memory, copy->greenlets, copy->greenlet_capacity * sizeof *copy->greenlets);
+}
+
+/* -- copying ------------------------------------------------------------------------------------- */
+
+/* What stands for all ended threads is no thread of the interpreter's: it goes by its root's name. */
+static bool
+copy_thread_names(struct recording_copy *copy, struct thread_copy *row, const struct thread *thread,
+                  const struct traced_thread *traced)
+{
+    if (traced == NULL) {
+        const struct function_record *root = (const struct function_record *)thread->root->function;
+        return text_copy(&copy->memory, &row->name, &root->name);
+    }
+    row->ident = traced->ident;
+    row->native_id = traced->native_id;
+    return text_copy(&copy->memory, &row->name, &traced->name) &&
+           text_copy(&copy->memory, &row->class_name, &traced->class_name);
+}
+
+static const struct traced_thread *
+traced_thread_of(const struct tracer *tracer, const struct thread *thread)
+{
+    for (size_t bucket = 0; bucket < TRACER_THREAD_BUCKETS; bucket++) {
+        for (struct traced_thread *each = tracer->threads[bucket]; each != NULL; each = each->next) {
+            if (each->thread == thread) {
+                return each;
+            }
+        }
+    }
+    return NULL;
+}
+
+static bool
+copy_thread(struct recording_copy *copy, const struct tracer *tracer, const struct thread *thread)
+{
+    struct thread_copy *row = &copy->threads[copy->thread_count++];
+    *row = (struct thread_copy){
+        .tree = tree_copy_into(copy->nodes + copy->node_count, &thread->tree),
+        .id = thread->id,
+        .switches = thread->switches,
+        .own_ticks = thread->own_ticks,
+        .recorded_ticks = thread_recorded_ticks(thread),
+        .alive = thread->alive,
+    };
+    copy->node_count += thread->tree.node_count;
+    copy->cpu_reads += thread->cpu_reads;
+    copy->cpu_unknown += thread->cpu_unknown;
+    copy->dropped_intervals += thread->dropped_intervals;
+    copy->dropped_ticks += thread->dropped_ticks;
+    return copy_thread_names(copy, row, thread, traced_thread_of(tracer, thread));
+}
+
+static void
+copy_greenlet(struct recording_copy *copy, const struct greenlet_record *record, bool alive)
+{
+    copy->greenlets[copy->greenlet_count++] = (struct greenlet_copy){*record, alive};
+}
+
+static void
+copy_greenlets(struct recording_copy *copy, const struct recorder *recorder)
+{
+    for (size_t index = 0; index < recorder->ended_greenlet_count; index++) {
+        const struct greenlet_record *record = &recorder->ended_greenlets[index];
+        if (!record->continued) {
+            copy_greenlet(copy, record, recorder_record_is_alive(recorder, record));
+        }
+    }
+    for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        for (const struct position *each = thread->positions; each != NULL; each = each->next) {
+            struct greenlet_record record = recorder_record_of(thread, each);
+            if (each->bottom->node != thread->root) { /* what runs is known */
+                copy_greenlet(copy, &record, true);
+            }
+        }
+    }
+}
+
+static bool
+copy_recording(struct recording_copy *copy, const struct tracer *tracer)
+{
+    const struct recorder *recorder = &tracer->recorder;
+    if (!get_room(copy, recorder)) {
+        return false;
+    }
+    copy->clock = recorder->clock;
+    copy->counters = recorder->counters;
+    copy->tracer_counters = tracer->counters;
+    copy->tracer_counters.unmet_greenlets += mid_flight_unmet(tracer);
+    copy->function_count = tracer->functions.count;
+    for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        if (!copy_thread(copy, tracer, thread)) {
+            return false;
+        }
+    }
+    copy_greenlets(copy, recorder);
+    return true;
+}
+
+/* Everything up to now, and what it took to say so as our own cost. */
+bool
+recording_copy_take(struct recording_copy *copy, struct tracer *tracer)
+{
+    const struct clock *clock = &tracer->recorder.clock;
+    threads_notice_ends(tracer);
+    copy->recorded_ticks = tracer->recorded_ticks;
+    if (tracer->running) {
+        recorder_settle(&tracer->recorder, clock_ticks(clock));
+        copy->recorded_ticks += clock_ticks(clock) - tracer->session_began_ticks;
+        clock_refine(&tracer->recorder.clock);
+    }
+    return copy_recording(copy, tracer);
+}

@@ -1,0 +1,51 @@
+/* snapshot_copy.h -- a recording as it is at one moment, in memory of its own.
+ *
+ *      with the GIL      recording_copy_prepare()     how much room is needed
+ *      without           recording_copy_touch()       the system hands out that memory
+ *      with              recording_copy_take()        all is settled and copied: nothing runs meanwhile
+ *      without           (snapshot_rows.h)            it is read; what was copied does not change
+ *
+ * Ownership: the copy owns its arrays and texts. The functions that its nodes point to are the tracer's, and
+ * never change while that lives. */
+#ifndef GP_SNAPSHOT_COPY_H
+#define GP_SNAPSHOT_COPY_H
+
+#include "tracer.h"
+
+struct thread_copy {
+    struct tree_copy tree;
+    uint64_t id, ident, native_id, switches;
+    uint64_t own_ticks, recorded_ticks;
+    bool alive;
+    struct text name, class_name;
+};
+
+struct greenlet_copy {
+    struct greenlet_record record;
+    bool alive;
+};
+
+struct recording_copy {
+    struct memory memory;
+    struct clock clock;
+    size_t node_count, node_capacity;
+    struct node *nodes;
+    size_t thread_count, thread_capacity;
+    struct thread_copy *threads; /* the newest first */
+    size_t greenlet_count, greenlet_capacity;
+    struct greenlet_copy *greenlets;
+    size_t function_count;
+    struct recorder_counters counters;
+    struct tracer_counters tracer_counters;
+    uint64_t cpu_reads, cpu_unknown, dropped_intervals, dropped_ticks;
+    uint64_t recorded_ticks;
+};
+
+/* Gets room for what there is now, and some more. False when there is no memory. What is freed by
+ * recording_copy_free() is the copy, also one that failed. */
+bool recording_copy_prepare(struct recording_copy *copy, const struct tracer *tracer);
+void recording_copy_touch(struct recording_copy *copy);
+bool recording_copy_take(struct recording_copy *copy, struct tracer *tracer);
+void recording_copy_free(struct recording_copy *copy);
+
+#endif
