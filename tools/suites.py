@@ -61,6 +61,7 @@ OTHER_PROFILERS = ("empty", "cprofile")
 RERUNS = 3
 TIMEOUT_SECONDS = 1800
 NOT_RUN = "not run"
+NO_MEMORY = "MemoryError()"  # a test has taken it from the process: it cannot say how many calls it saw
 CRASHED = re.compile("signal|timed out")
 
 CPYTHON_FILES = (
@@ -245,7 +246,10 @@ def note_process(processes: Processes, profiler: str, number: int, event: str, v
     processes.began += event == "began"
     processes.refused += event == "refused"
     processes.forked += event == "forked"
-    processes.ended += event == "ended"
+    is_without_memory = event == "broken" and values == [NO_MEMORY]
+    processes.ended += event == "ended" or is_without_memory
+    if is_without_memory:
+        return
     if event == "ended" and isinstance(values[0], int):
         processes.calls += values[0]
     if event == "broken" or (event == "ended" and profiler != OFF and not values[0]):

@@ -29,9 +29,18 @@ SPECIALISED = "asserts that code has been specialised in a way that code with ev
 
 THREADING = "asserts that nothing has imported threading; the profiler has, before the program began"
 
+LEAKS_ANYWAY = (
+    "rests on how far greenlet can clean up what a thread's C stack still holds, and \"sometimes spuriously"
+    " passes\", as it says itself; any profile function is in the way of that"
+)
+
 LEFT_OUT: tuple[LeftOut, ...] = (
     LeftOut(
         "greenlet", "greenlet.tests.test_tracing.TestPythonTracing.test_trace_events_*", ALREADY_INSTRUMENTED
+    ),
+    LeftOut(
+        "greenlet", "greenlet.tests.test_leaks.*.test_issue251_issue252_need_to_collect_in_background",
+        LEAKS_ANYWAY, versions="3.10 3.11",
     ),
     LeftOut(
         "cpython", "test.test_sys_setprofile.TestEdgeCases.test_method_with_c_function", ALREADY_INSTRUMENTED
