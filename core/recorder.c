@@ -110,7 +110,7 @@ remember_recent(struct position *position, struct node *node)
 {
     if (!node_is_base(node->parent)) {
         node->parent->recent = node;
-    } else if (position->kind == NULL) {
+    } else if (position->kind == NULL && !node_is_base(node)) {
         position->kind = node->function;
     }
 }

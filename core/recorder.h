@@ -200,25 +200,31 @@ recorder_recent_child(const struct thread *thread, const void *key)
     return __builtin_expect(child != NULL && child->key == key, 1) ? child : NULL;
 }
 
-/* The call made by `frame` (or marked with frame_of_c_call()) is over. */
+/* Whether the innermost open call is this frame's (or, marked with frame_of_c_call(), one that it makes). */
+static inline bool
+recorder_is_on_top(const struct thread *thread, uintptr_t frame)
+{
+    return __builtin_expect(thread->position->top->frame == frame, 1);
+}
+
+/* The innermost open call is over. */
+static inline void
+recorder_leave_top(struct thread *thread, uint64_t now_ticks)
+{
+    thread_charge(thread, now_ticks);
+    thread->position->top--;
+}
+
+/* The call of that frame is over, wherever it is. */
 static inline void
 recorder_leave(struct recorder *recorder, struct thread *thread, uintptr_t frame, uint64_t now_ticks)
 {
-    thread_charge(thread, now_ticks);
-    if (__builtin_expect(thread->position->top->frame == frame, 1)) {
-        thread->position->top--;
+    if (recorder_is_on_top(thread, frame)) {
+        recorder_leave_top(thread, now_ticks);
         return;
     }
+    thread_charge(thread, now_ticks);
     recorder_leave_deeper(recorder, thread, frame);
-}
-
-/* A C call can end without an event. The next event from its caller's frame tells: it is closed. */
-static inline void
-recorder_close_stale_c_call(struct thread *thread, uintptr_t frame)
-{
-    if (__builtin_expect(thread->position->top->frame == frame_of_c_call(frame), 0)) {
-        thread->position->top--;
-    }
 }
 
 #endif

@@ -30,7 +30,8 @@ enum function_flags {
     FUNCTION_POLLS = 1 << 1,        /* a hub waits for its events in here */
     FUNCTION_IS_HIDDEN = 1 << 2,    /* the profiler's own */
     FUNCTION_IS_TRUNCATED = 1 << 3, /* stands for the paths that found no room */
-    FUNCTION_IS_BASE = 1 << 4,      /* a thread or a class of greenlets: no function */
+    FUNCTION_IS_BASE = 1 << 4,      /* a thread, a class of greenlets, a mark: no function */
+    FUNCTION_IS_EXCLUDED = 1 << 5,  /* filtered out: it has no node */
 };
 
 struct function {

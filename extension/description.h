@@ -18,6 +18,7 @@ enum function_kind {
     KIND_THREAD,
     KIND_GREENLET,
     KIND_TRUNCATED,
+    KIND_EXCLUDED,
 };
 
 /* The texts are borrowed from what is described. */

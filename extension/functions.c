@@ -30,12 +30,12 @@ functions_init(struct functions *functions, struct memory *memory, struct module
 }
 
 static void
-free_texts(struct memory *memory, struct text *texts, size_t count)
+free_texts(struct memory *memory, struct text_list *list)
 {
-    for (size_t index = 0; index < count; index++) {
-        text_free(memory, &texts[index]);
+    for (size_t index = 0; index < list->count; index++) {
+        text_free(memory, &list->texts[index]);
     }
-    memory_free(memory, texts, count * sizeof *texts);
+    memory_free(memory, list->texts, list->count * sizeof *list->texts);
 }
 
 static void
@@ -58,8 +58,10 @@ functions_dispose(struct functions *functions)
     memory_free(memory, functions->records, functions->capacity * sizeof *functions->records);
     memory_free(memory, functions->by_key, buckets_size);
     memory_free(memory, functions->by_identity, buckets_size);
-    free_texts(memory, functions->rules.hidden, functions->rules.hidden_count);
-    free_texts(memory, functions->rules.polls, functions->rules.polls_count);
+    free_texts(memory, &functions->rules.hidden);
+    free_texts(memory, &functions->rules.polls);
+    free_texts(memory, &functions->rules.doors);
+    filters_dispose(&functions->filters, memory);
     Py_CLEAR(functions->types_owned);
     *functions = (struct functions){.memory = memory};
 }
@@ -227,7 +229,7 @@ static int
 copy_rule(struct functions *functions, struct text *text, PyObject *str)
 {
     if (!PyUnicode_Check(str)) {
-        PyErr_Format(PyExc_TypeError, "hidden and polls hold str, not %.100s", Py_TYPE(str)->tp_name);
+        PyErr_Format(PyExc_TypeError, "rules hold str, not %.100s", Py_TYPE(str)->tp_name);
         return -1;
     }
     if (!text_copy_str(functions->memory, text, str)) {
@@ -238,18 +240,27 @@ copy_rule(struct functions *functions, struct text *text, PyObject *str)
 }
 
 static int
-set_hidden(struct functions *functions, PyObject *hidden)
+get_texts(struct functions *functions, struct text_list *list, size_t count)
 {
-    size_t count = (size_t)PyTuple_GET_SIZE(hidden);
-    functions->rules.hidden = memory_get(functions->memory, count * sizeof(struct text));
-    if (functions->rules.hidden == NULL && count > 0) {
+    list->texts = memory_get(functions->memory, count * sizeof *list->texts);
+    if (list->texts == NULL && count > 0) {
         PyErr_NoMemory();
         return -1;
     }
-    functions->rules.hidden_count = count;
-    for (size_t index = 0; index < functions->rules.hidden_count; index++) {
+    list->count = count;
+    return 0;
+}
+
+static int
+set_hidden(struct functions *functions, PyObject *hidden)
+{
+    struct text_list *list = &functions->rules.hidden;
+    if (get_texts(functions, list, (size_t)PyTuple_GET_SIZE(hidden)) < 0) {
+        return -1;
+    }
+    for (size_t index = 0; index < list->count; index++) {
         PyObject *str = PyTuple_GET_ITEM(hidden, (Py_ssize_t)index);
-        if (copy_rule(functions, &functions->rules.hidden[index], str) < 0) {
+        if (copy_rule(functions, &list->texts[index], str) < 0) {
             return -1;
         }
     }
@@ -257,23 +268,19 @@ set_hidden(struct functions *functions, PyObject *hidden)
 }
 
 static int
-set_polls(struct functions *functions, PyObject *polls)
+set_pairs(struct functions *functions, struct text_list *list, PyObject *pairs)
 {
-    size_t count = 2 * (size_t)PyTuple_GET_SIZE(polls);
-    functions->rules.polls = memory_get(functions->memory, count * sizeof(struct text));
-    if (functions->rules.polls == NULL && count > 0) {
-        PyErr_NoMemory();
+    if (get_texts(functions, list, 2 * (size_t)PyTuple_GET_SIZE(pairs)) < 0) {
         return -1;
     }
-    functions->rules.polls_count = count;
-    for (size_t index = 0; index < functions->rules.polls_count; index++) {
-        PyObject *pair = PyTuple_GET_ITEM(polls, (Py_ssize_t)(index / 2));
+    for (size_t index = 0; index < list->count; index++) {
+        PyObject *pair = PyTuple_GET_ITEM(pairs, (Py_ssize_t)(index / 2));
         if (!PyTuple_Check(pair) || PyTuple_GET_SIZE(pair) != 2) {
-            PyErr_SetString(PyExc_TypeError, "polls holds pairs: the end of a file name, a function's name");
+            PyErr_SetString(PyExc_TypeError, "pairs are expected: the end of a file name, a function's name");
             return -1;
         }
         PyObject *str = PyTuple_GET_ITEM(pair, (Py_ssize_t)(index % 2));
-        if (copy_rule(functions, &functions->rules.polls[index], str) < 0) {
+        if (copy_rule(functions, &list->texts[index], str) < 0) {
             return -1;
         }
     }
@@ -281,9 +288,15 @@ set_polls(struct functions *functions, PyObject *polls)
 }
 
 int
-functions_set_rules(struct functions *functions, PyObject *hidden, PyObject *polls)
+functions_set_rules(struct functions *functions, const struct function_rules_borrowed *rules)
 {
-    return set_hidden(functions, hidden) < 0 || set_polls(functions, polls) < 0 ? -1 : 0;
+    if (set_hidden(functions, rules->hidden) < 0 ||
+        set_pairs(functions, &functions->rules.polls, rules->polls) < 0 ||
+        (rules->doors != NULL && set_pairs(functions, &functions->rules.doors, rules->doors) < 0)) {
+        return -1;
+    }
+    functions->excluded.flags = FUNCTION_IS_EXCLUDED;
+    return rules->filters != NULL ? filters_set(&functions->filters, functions->memory, rules->filters) : 0;
 }
 
 static bool
@@ -312,31 +325,103 @@ text_equals(const struct text *text, const struct text *other)
     return text->length == other->length && text_has_at(text, 0, other);
 }
 
+/* Whether a function is among pairs of the end of a file name and a name. */
+static bool
+has_pair(const struct text_list *pairs, const struct text *filename, const struct text *name)
+{
+    for (size_t index = 0; index < pairs->count; index += 2) {
+        if (text_ends_with(filename, &pairs->texts[index]) && text_equals(name, &pairs->texts[index + 1])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static uint32_t
 flags_of_code(const struct function_rules *rules, const struct text *filename, const struct text *name)
 {
     uint32_t flags = 0;
-    for (size_t index = 0; index < rules->hidden_count; index++) {
-        if (text_starts_with(filename, &rules->hidden[index])) {
+    for (size_t index = 0; index < rules->hidden.count; index++) {
+        if (text_starts_with(filename, &rules->hidden.texts[index])) {
             flags |= FUNCTION_IS_HIDDEN;
         }
     }
-    for (size_t index = 0; index < rules->polls_count; index += 2) {
-        if (text_ends_with(filename, &rules->polls[index]) && text_equals(name, &rules->polls[index + 1])) {
-            flags |= FUNCTION_POLLS;
-        }
-    }
-    return flags;
+    return has_pair(&rules->polls, filename, name) ? flags | FUNCTION_POLLS : flags;
 }
 
 /* -- Python code --------------------------------------------------------------------------------- */
+
+static PyObject *
+str_in_borrowed(PyObject *names, PyObject *name)
+{
+    PyObject *found = names != NULL && PyDict_Check(names) ? PyDict_GetItemWithError(names, name) : NULL;
+    PyErr_Clear();
+    return found != NULL && PyUnicode_Check(found) ? found : NULL;
+}
+
+/* `__spec__.name`: what the module is called that runs as `__main__`, by -m. Owned; NULL: it is a script. */
+static PyObject *
+program_name_owned(const struct module_state *state, PyObject *names)
+{
+    PyObject *spec = PyDict_GetItemWithError(names, state->spec_name_owned);
+    PyObject *name_owned =
+        spec != NULL && spec != Py_None ? PyObject_GenericGetAttr(spec, state->name_name_owned) : NULL;
+    if (name_owned != NULL && !PyUnicode_Check(name_owned)) {
+        Py_CLEAR(name_owned);
+    }
+    PyErr_Clear();
+    return name_owned;
+}
+
+static bool
+is_excluded(const struct functions *functions, const struct text *filename, compat_frame *frame)
+{
+    PyObject *names = compat_frame_globals(frame);
+    PyObject *module = str_in_borrowed(names, functions->state->module_global_owned);
+    bool is_program = module != NULL && PyUnicode_CompareWithASCIIString(module, "__main__") == 0;
+    PyObject *program_owned = is_program ? program_name_owned(functions->state, names) : NULL;
+    struct origin origin = {
+        .filename = *filename,
+        .module = module != NULL ? text_borrowed(module) : (struct text){0},
+        .program = program_owned != NULL ? text_borrowed(program_owned) : (struct text){0},
+    };
+    bool excluded = filters_exclude(&functions->filters, &origin);
+    Py_XDECREF(program_owned);
+    return excluded;
+}
 
 static uint64_t
 identity_of_code(const struct description *description, PyCodeObject *code)
 {
     uint64_t hash = hash_description(description);
     PyObject *positions = compat_code_positions_borrowed(code);
+    hash = hash_bytes(hash, &description->flags, sizeof description->flags);
     return hash_bytes(hash, PyBytes_AS_STRING(positions), (size_t)PyBytes_GET_SIZE(positions));
+}
+
+static void
+make_mark(struct description *description)
+{
+    description->kind = KIND_EXCLUDED;
+    description->flags = FUNCTION_IS_BASE | (description->flags & FUNCTION_POLLS);
+    description->name = text_of_c_string("[excluded]");
+    description->filename = (struct text){0};
+    description->line = 0;
+}
+
+/* Only the profiler's own functions are hidden, and of these only the doors are not what they are. */
+static bool
+is_filtered_out(const struct functions *functions, const struct description *description,
+                const PyCodeObject *code, compat_frame *frame)
+{
+    struct text name = text_borrowed(code->co_name);
+    if (!functions_are_filtered(functions)) {
+        return false;
+    }
+    if ((description->flags & FUNCTION_IS_HIDDEN) != 0) {
+        return has_pair(&functions->rules.doors, &description->filename, &name);
+    }
+    return is_excluded(functions, &description->filename, frame);
 }
 
 static struct description
@@ -350,7 +435,12 @@ describe_code(const struct functions *functions, PyCodeObject *code, compat_fram
         .line = code->co_firstlineno,
     };
     description.flags = flags_of_code(&functions->rules, &description.filename, &description.name);
+    bool filtered_out = is_filtered_out(functions, &description, code, frame);
+    description.flags |= filtered_out ? FUNCTION_IS_EXCLUDED : 0;
     description.identity = identity_of_code(&description, code);
+    if (filtered_out && (description.flags & (FUNCTION_IS_HIDDEN | FUNCTION_POLLS)) != 0) {
+        make_mark(&description);
+    }
     return description;
 }
 
@@ -377,16 +467,27 @@ next_code_key(struct module_state *state)
     return (const void *)(uintptr_t)state->next_code_key;
 }
 
-const struct function *
-functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame *frame)
+static struct function_record *
+find_by_code(const struct functions *functions, const PyCodeObject *code)
 {
     const void *key = code_key(code, functions->state->code_slot);
-    struct function_record *record = key != NULL ? find_by_key(functions, key) : NULL;
-    if (record != NULL) {
-        return &record->function;
-    }
-    struct description description = describe_code(functions, code, frame);
-    record = key == NULL ? find_by_identity(functions, description.identity) : NULL;
+    return key != NULL ? find_by_key(functions, key) : NULL;
+}
+
+const struct function *
+functions_known_code(const struct functions *functions, const PyCodeObject *code)
+{
+    const struct function_record *record = find_by_code(functions, code);
+    return record != NULL ? &record->function : NULL;
+}
+
+/* NULL when there is no room. */
+static const struct function *
+add_code(struct functions *functions, PyCodeObject *code, const struct description *description)
+{
+    const void *key = code_key(code, functions->state->code_slot);
+    struct function_record *record =
+        key == NULL ? find_by_identity(functions, description->identity) : NULL;
     if (record != NULL) {
         return write_code_key(functions->state, code, record->function.key) ? &record->function : NULL;
     }
@@ -399,7 +500,30 @@ functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame 
             return NULL;
         }
     }
-    return add_function(functions, key, &description);
+    return add_function(functions, key, description);
+}
+
+const struct function *
+functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame *frame)
+{
+    const struct function *known = functions_known_code(functions, code);
+    if (known != NULL) {
+        return known;
+    }
+    struct description description = describe_code(functions, code, frame);
+    const struct function *added = add_code(functions, code, &description);
+    if (added == NULL && (description.flags & FUNCTION_IS_EXCLUDED) != 0) {
+        return &functions->excluded;
+    }
+    return added;
+}
+
+bool
+functions_exclude(struct functions *functions, PyCodeObject *code, compat_frame *frame)
+{
+    const struct function *function =
+        functions_are_filtered(functions) ? functions_of_code(functions, code, frame) : NULL;
+    return function != NULL && (function->flags & FUNCTION_IS_EXCLUDED) != 0;
 }
 
 /* -- callables of C ------------------------------------------------------------------------------ */

@@ -11,12 +11,19 @@
  *
  * Names are copied, at first sight, as raw text: no Python object is made in an event.
  *
+ * What the filters pass over is known here too, marked: its calls are not opened, and have no node. Two kinds
+ * of excluded functions have one all the same, a *mark*, which is no function:
+ *      where a hub polls        for its idle time is told by that
+ *      the profiler's doors     through which it calls the program: what is excluded there is not its own
+ * The rest of the profiler is never filtered out.
+ *
  * Ownership: the table owns its functions; they live as long as the table does. */
 #ifndef GP_FUNCTIONS_H
 #define GP_FUNCTIONS_H
 
 #include "compat.h"
 #include "description.h"
+#include "filters.h"
 #include "memory.h"
 #include "text.h"
 #include "tree.h"
@@ -35,18 +42,29 @@ struct function_record {
     struct function_record *next_by_identity;
 };
 
-/* What the package tells about names: whose functions are hidden, and in which a hub polls. */
+struct text_list {
+    struct text *texts;
+    size_t count;
+};
+
+/* What the package tells about names. */
 struct function_rules {
-    struct text *hidden; /* prefixes of file names */
-    size_t hidden_count;
-    struct text *polls; /* pairs: the end of a file name, a function's qualified name */
-    size_t polls_count; /* texts */
+    struct text_list hidden; /* prefixes of file names: the profiler's own */
+    struct text_list polls;  /* pairs: the end of a file name, a function's qualified name: a hub polls there */
+    struct text_list doors;  /* the same with bare names: there the profiler calls the program */
+};
+
+/* The same, as tuples; doors and filters may be NULL. */
+struct function_rules_borrowed {
+    PyObject *hidden, *polls, *doors, *filters;
 };
 
 struct functions {
     struct memory *memory;
     struct module_state *state;
     struct function_rules rules;
+    struct filters filters;
+    struct function excluded; /* stands for functions that are, where there is no room for another record */
     struct function_record **records;
     size_t count;
     size_t capacity;
@@ -66,17 +84,28 @@ int functions_init(struct functions *functions, struct memory *memory, struct mo
 void functions_dispose(struct functions *functions);
 int functions_traverse(const struct functions *functions, visitproc visit, void *arg);
 
-/* hidden: tuple of str. polls: tuple of pairs of str. -1 and an exception. */
-int functions_set_rules(struct functions *functions, PyObject *hidden, PyObject *polls);
+/* hidden: tuple of str. polls, doors: tuples of pairs of str. filters: as filters_set() takes them. -1 and an
+ * exception. */
+int functions_set_rules(struct functions *functions, const struct function_rules_borrowed *rules);
 
 /* All of these answer NULL, without an exception, when there is no memory or no room. */
 const struct function *functions_of_code(struct functions *functions, PyCodeObject *code,
                                          compat_frame *frame);
+const struct function *functions_known_code(const struct functions *functions, const PyCodeObject *code);
 const struct function *functions_of_callable(struct functions *functions, const void *key,
                                              PyObject *callable);
 const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
+
+/* Whether this code is passed over. */
+bool functions_exclude(struct functions *functions, PyCodeObject *code, compat_frame *frame);
+
+static inline bool
+functions_are_filtered(const struct functions *functions)
+{
+    return functions->filters.count > 0;
+}
 
 static inline bool
 functions_are_full(const struct functions *functions)

@@ -17,12 +17,12 @@ void
 greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_frame *innermost)
 {
     struct stack stack;
-    if (!stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
+    if (!stack_of_running(tracer, &stack, innermost)) {
         tracer->counters.unplaced_greenlets++;
         return;
     }
     stack_seed(tracer, thread, thread->position, &stack);
-    stack_free(&tracer->recorder.memory, &stack);
+    stack_free(tracer, &stack);
 }
 
 /* -- going to a greenlet --------------------------------------------------------------------------- */
@@ -107,9 +107,9 @@ new_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet, c
     if (innermost == NULL || switch_hook_is_called_by_another(tracer)) {
         return first_seen(tracer, thread, greenlet, thread->last_ticks);
     }
-    if (stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
+    if (stack_of_running(tracer, &stack, innermost)) {
         position = greenlets_position_in_flight(tracer, thread, greenlet, &stack);
-        stack_free(&tracer->recorder.memory, &stack);
+        stack_free(tracer, &stack);
     }
     return position;
 }
@@ -221,13 +221,13 @@ greenlets_find_running(struct tracer *tracer, struct thread *thread, PyObject *g
                        compat_frame *innermost)
 {
     struct stack stack;
-    if (!stack_of_running(&tracer->recorder.memory, &stack, innermost)) {
+    if (!stack_of_running(tracer, &stack, innermost)) {
         tracer->counters.unplaced_greenlets++;
         return;
     }
     name_running_greenlet(tracer, thread, greenlet, innermost, &stack);
     catch_up(tracer, thread, &stack);
-    stack_free(&tracer->recorder.memory, &stack);
+    stack_free(tracer, &stack);
 }
 
 void

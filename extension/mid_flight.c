@@ -48,7 +48,7 @@ static bool
 stack_of_greenlet(struct tracer *tracer, struct stack *stack, PyObject *greenlet)
 {
     PyObject *frame_owned = greenlet_frame_owned(&tracer->state->greenlet, greenlet);
-    bool got = frame_owned != NULL && stack_of_suspended(&tracer->recorder.memory, stack, frame_owned);
+    bool got = frame_owned != NULL && stack_of_suspended(tracer, stack, frame_owned);
     PyErr_Clear();
     Py_XDECREF(frame_owned);
     return got;
@@ -62,7 +62,7 @@ place(struct tracer *tracer, struct thread *thread, PyObject *greenlet, size_t r
     struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
     if (position == NULL && stack_of_greenlet(tracer, &stack, greenlet)) {
         position = greenlets_position_in_flight(tracer, thread, greenlet, &stack);
-        stack_free(&tracer->recorder.memory, &stack);
+        stack_free(tracer, &stack);
     }
     if (position == NULL) {
         tracer->counters.unplaced_greenlets++;

@@ -129,7 +129,12 @@ intern_names(struct module_state *state)
     state->module_name_owned = PyUnicode_InternFromString("__module__");
     state->thread_name_owned = PyUnicode_InternFromString("_name");
     state->sentinel_key_owned = PyUnicode_InternFromString("greenletprofiler._native.sentinel");
-    return state->module_name_owned && state->thread_name_owned && state->sentinel_key_owned ? 0 : -1;
+    state->module_global_owned = PyUnicode_InternFromString("__name__");
+    state->spec_name_owned = PyUnicode_InternFromString("__spec__");
+    state->name_name_owned = PyUnicode_InternFromString("name");
+    bool are_complete = state->module_name_owned && state->thread_name_owned && state->sentinel_key_owned &&
+                        state->module_global_owned && state->spec_name_owned && state->name_name_owned;
+    return are_complete ? 0 : -1;
 }
 
 /* -- types and exceptions ------------------------------------------------------------------------ */
@@ -199,6 +204,7 @@ native_traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->greenlet.modules_owned[index]);
     }
     Py_VISIT(state->monitoring_owned);
+    Py_VISIT(state->disable_owned);
     Py_VISIT(state->freeze_count_owned);
     Py_VISIT(state->settrace_stand_in_owned);
     Py_VISIT(state->gettrace_stand_in_owned);
@@ -217,10 +223,14 @@ native_clear(PyObject *module)
     Py_CLEAR(state->busy_owned);
     Py_CLEAR(state->not_running_owned);
     Py_CLEAR(state->monitoring_owned);
+    Py_CLEAR(state->disable_owned);
     Py_CLEAR(state->freeze_count_owned);
     Py_CLEAR(state->module_name_owned);
     Py_CLEAR(state->thread_name_owned);
     Py_CLEAR(state->sentinel_key_owned);
+    Py_CLEAR(state->module_global_owned);
+    Py_CLEAR(state->spec_name_owned);
+    Py_CLEAR(state->name_name_owned);
     Py_CLEAR(state->settrace_stand_in_owned);
     Py_CLEAR(state->gettrace_stand_in_owned);
     greenlet_api_clear(&state->greenlet);

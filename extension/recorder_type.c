@@ -5,8 +5,8 @@
 #define ENDED_GREENLETS 100000
 
 static const char recorder_doc[] =
-    "Recorder(*, builtins, threads, hidden, polls, node_budget, memory_limit=sys.maxsize, "
-    "failing_request=0)\n--\n\n"
+    "Recorder(*, builtins, threads, hidden, polls, node_budget, doors=(), filters=(), "
+    "memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -57,7 +57,7 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_l
 
 struct arguments {
     int builtins, threads;
-    PyObject *hidden, *polls;
+    struct function_rules_borrowed rules;
     Py_ssize_t node_budget, memory_limit, failing_request;
 };
 
@@ -65,15 +65,17 @@ struct arguments {
 static int
 read_arguments(struct arguments *it, PyObject *args, PyObject *kwargs)
 {
-    static char *const names[] = {"builtins",    "threads",      "hidden",          "polls",
-                                  "node_budget", "memory_limit", "failing_request", NULL};
+    static char *const names[] = {"builtins", "threads", "hidden",       "polls",           "node_budget",
+                                  "doors",    "filters", "memory_limit", "failing_request", NULL};
+    struct function_rules_borrowed *rules = &it->rules;
     *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nnn:Recorder", (char **)names, &it->builtins,
-                                     &it->threads, &PyTuple_Type, &it->hidden, &PyTuple_Type, &it->polls,
-                                     &it->node_budget, &it->memory_limit, &it->failing_request)) {
+    if (!PyArg_ParseTupleAndKeywords(
+            args, kwargs, "|$ppO!O!nO!O!nn:Recorder", (char **)names, &it->builtins, &it->threads,
+            &PyTuple_Type, &rules->hidden, &PyTuple_Type, &rules->polls, &it->node_budget, &PyTuple_Type,
+            &rules->doors, &PyTuple_Type, &rules->filters, &it->memory_limit, &it->failing_request)) {
         return -1;
     }
-    if (it->hidden == NULL || it->polls == NULL) {
+    if (rules->hidden == NULL || rules->polls == NULL) {
         PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
         return -1;
     }
@@ -99,7 +101,7 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     tracer->records_threads = it.threads != 0;
     tracer->monitoring.tool_id = -1;
     if (init_recorder(tracer, it.node_budget, it.memory_limit, it.failing_request) < 0 ||
-        functions_set_rules(&tracer->functions, it.hidden, it.polls) < 0) {
+        functions_set_rules(&tracer->functions, &it.rules) < 0) {
         Py_DECREF((PyObject *)tracer);
         return NULL;
     }
@@ -205,6 +207,13 @@ recorder_memory_bytes(PyObject *self, void *closure)
     return PyLong_FromSize_t(((struct tracer *)self)->recorder.memory.bytes);
 }
 
+static PyObject *
+recorder_matched_patterns(PyObject *self, void *closure)
+{
+    (void)closure;
+    return filters_matched(&((struct tracer *)self)->functions.filters);
+}
+
 static PyMethodDef recorder_methods[] = {
     {"start", recorder_start, METH_NOARGS, "Begins to record; Busy when a recorder runs already."},
     {"stop", recorder_stop_method, METH_NOARGS, "Ends the recording; NotRunning when there is none."},
@@ -220,6 +229,8 @@ static PyMethodDef recorder_methods[] = {
 static PyGetSetDef recorder_attributes[] = {
     {"running", recorder_running, NULL, "Whether it records now.", NULL},
     {"memory_bytes", recorder_memory_bytes, NULL, "Bytes that the recording takes now.", NULL},
+    {"matched_patterns", recorder_matched_patterns, NULL,
+     "Numbers of the filters' patterns that a function matched so far.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -20,6 +20,7 @@ static const char *const kind_names[] = {
     [KIND_CLASSMETHOD] = "classmethod", [KIND_SLOT] = "slot",           [KIND_TYPE] = "type",
     [KIND_CYTHON] = "cython",           [KIND_CALLABLE] = "callable",   [KIND_THREAD] = "thread",
     [KIND_GREENLET] = "greenlet",       [KIND_TRUNCATED] = "truncated",
+    [KIND_EXCLUDED] = "excluded",
 };
 
 /* A list may be long: no reason to stop the program until it is made. */

@@ -4,6 +4,10 @@
  * told by CALL before they begin, Python functions by PY_START once they have; a CALL of a Python function
  * is therefore passed over here.
  *
+ * Code that the filters exclude is disabled at its first events, one place in it after another; a place may be
+ * disabled for good, for what is excluded is a whole code object. That an exception leaves it, or is thrown into
+ * it, is told again each time: these events cannot be disabled.
+ *
  * From 3.13 on anyone can tell of events, of code that is no Python code: those have no frame, and are passed
  * over. */
 #include "callables.h"
@@ -53,8 +57,14 @@ hear_unwind(struct tracer *tracer, struct thread *thread, PyCodeObject *code)
     }
 }
 
+static PyObject *
+disable(const struct tracer *tracer)
+{
+    return Py_NewRef(tracer->state->disable_owned);
+}
+
 static inline PyObject *
-enter(PyObject *self, PyObject *const *args, bool resumed)
+enter(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
 {
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
@@ -65,7 +75,9 @@ enter(PyObject *self, PyObject *const *args, bool resumed)
     compat_frame *frame = compat_current_frame(tstate);
     struct thread *thread = tracer_thread(tracer, tstate, frame);
     if (thread != NULL) {
-        tracer_enter(tracer, thread, code, frame, resumed);
+        if (__builtin_expect(!tracer_enter(tracer, thread, code, frame, resumed), 0)) {
+            return may_disable ? disable(tracer) : Py_NewRef(Py_None);
+        }
         hear_unwind(tracer, thread, code);
     }
     Py_RETURN_NONE;
@@ -76,7 +88,7 @@ on_start(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames
 {
     (void)nargsf;
     (void)kwnames;
-    return enter(self, args, false);
+    return enter(self, args, false, true);
 }
 
 static PyObject *
@@ -84,32 +96,55 @@ on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 {
     (void)nargsf;
     (void)kwnames;
-    return enter(self, args, true);
+    return enter(self, args, true, true);
 }
+
+static PyObject *
+on_throw(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    return enter(self, args, true, false);
+}
+
+typedef bool record_leave(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                          compat_frame *frame);
 
 /* `record` is known where this is inlined: nothing is called through a pointer. */
 static inline PyObject *
-leave(PyObject *self, PyObject *const *args, void (*record)(struct tracer *, struct thread *, compat_frame *))
+leave(PyObject *self, PyObject *const *args, record_leave *record, bool may_disable)
 {
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
     }
     struct tracer *tracer = tracer_of(self);
+    PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
     if (thread != NULL) {
-        record(tracer, thread, compat_current_frame(tstate));
+        bool is_recorded = record(tracer, thread, code, compat_current_frame(tstate));
+        if (__builtin_expect(!is_recorded && may_disable, 0)) {
+            return disable(tracer);
+        }
     }
     Py_RETURN_NONE;
 }
 
-/* PY_RETURN, PY_YIELD and PY_UNWIND alike: the frame is left. */
+/* PY_RETURN and PY_YIELD alike: the frame is left. */
 static PyObject *
 on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     (void)nargsf;
     (void)kwnames;
-    return leave(self, args, tracer_leave);
+    return leave(self, args, tracer_leave, true);
+}
+
+static PyObject *
+on_unwind(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    return leave(self, args, tracer_leave, false);
 }
 
 /* The commonest callable of C has its key at hand; the others are looked at more closely. */
@@ -138,8 +173,11 @@ on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     }
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        tracer_enter_c(tracer, thread, key, callable, compat_current_frame(tstate));
+    if (thread != NULL && __builtin_expect(!tracer_enter_c(tracer, thread, key, callable,
+                                                           (PyCodeObject *)args[ARGUMENT_CODE],
+                                                           compat_current_frame(tstate)),
+                                           0)) {
+        return disable(tracer);
     }
     Py_RETURN_NONE;
 }
@@ -150,7 +188,7 @@ on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
 {
     (void)nargsf;
     (void)kwnames;
-    return leave(self, args, tracer_leave_c);
+    return leave(self, args, tracer_leave_c, false);
 }
 
 /* -- registration -------------------------------------------------------------------------------- */
@@ -171,10 +209,10 @@ struct event {
 static const struct event events[] = {
     {"PY_START", on_start, false, OF_ALL_CODE},
     {"PY_RESUME", on_resume, false, OF_ALL_CODE},
-    {"PY_THROW", on_resume, false, OF_ALL_CODE},
+    {"PY_THROW", on_throw, false, OF_ALL_CODE},
     {"PY_RETURN", on_leave, false, OF_ALL_CODE},
     {"PY_YIELD", on_leave, false, OF_ALL_CODE},
-    {"PY_UNWIND", on_leave, false, COMPAT_UNWIND_IS_LOCAL ? OF_SEEN_CODE : OF_ALL_CODE},
+    {"PY_UNWIND", on_unwind, false, COMPAT_UNWIND_IS_LOCAL ? OF_SEEN_CODE : OF_ALL_CODE},
     {"CALL", on_call, true, OF_ALL_CODE},
     {"C_RETURN", on_c_leave, true, WITH_CALL},
     {"C_RAISE", on_c_leave, true, WITH_CALL},
@@ -208,6 +246,7 @@ source_learn(struct module_state *state)
         PyErr_SetString(PyExc_ImportError, "sys.monitoring is missing");
         return -1;
     }
+    state->disable_owned = PyObject_GetAttrString(state->monitoring_owned, "DISABLE");
     state->any_event_bit = event_bit(names_owned, "JUMP");
     for (int index = 0; index < EVENTS; index++) {
         state->event_bits[index] = event_bit(names_owned, events[index].name);
@@ -259,6 +298,14 @@ set_events(const struct tracer *tracer, PyObject *monitoring, int mask)
     return discard(PyObject_CallMethod(monitoring, "set_events", "ii", tracer->monitoring.tool_id, mask));
 }
 
+/* What is disabled outlives events that are turned off, and tool ids that are freed: it would be missing for the
+ * next owner of the id, as what another tool left behind for us. */
+static int
+enable_all(PyObject *monitoring)
+{
+    return discard(PyObject_CallMethod(monitoring, "restart_events", NULL));
+}
+
 static void
 refresh_suspended(struct tracer *tracer, PyObject *greenlets, int kept)
 {
@@ -281,7 +328,7 @@ register_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitoring
         masks[event->reach] |= tracer->state->event_bits[index];
     }
     tracer->monitoring.seen_code_events = masks[OF_SEEN_CODE];
-    if (set_events(tracer, monitoring, masks[OF_ALL_CODE]) < 0) {
+    if (set_events(tracer, monitoring, masks[OF_ALL_CODE]) < 0 || enable_all(monitoring) < 0) {
         return -1;
     }
     refresh_suspended(tracer, greenlets, masks[OF_SEEN_CODE]);
@@ -293,6 +340,9 @@ unregister_events(struct tracer *tracer, PyObject *greenlets, PyObject *monitori
 {
     int id = tracer->monitoring.tool_id;
     (void)set_events(tracer, monitoring, 0);
+    if (functions_are_filtered(&tracer->functions)) {
+        (void)enable_all(monitoring);
+    }
     refresh_suspended(tracer, greenlets, 0); /* or their events would reach the next owner of the id */
     for (int index = 0; index < EVENTS; index++) {
         int bit = tracer->state->event_bits[index];

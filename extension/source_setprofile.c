@@ -11,6 +11,13 @@
 
 #if !COMPAT_HAS_MONITORING
 
+/* A call whose two events record nothing takes time in its caller all the same. */
+static void
+pass_over(struct thread *thread)
+{
+    thread->position->top->node->passed_over++;
+}
+
 static void
 enter_python(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
 {
@@ -20,8 +27,12 @@ enter_python(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object
         return;
     }
     PyCodeObject *code = compat_frame_code(frame);
+    if (tracer_is_excluded(tracer, thread, code, frame)) {
+        pass_over(thread);
+        return;
+    }
     bool can_resume = (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
-    tracer_enter(tracer, thread, code, frame, can_resume && compat_frame_was_started(object));
+    (void)tracer_enter(tracer, thread, code, frame, can_resume && compat_frame_was_started(object));
 }
 
 static void
@@ -29,18 +40,19 @@ enter_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *objec
 {
     const void *key = callable_key_unusual(tracer->state, callable);
     struct thread *thread = key != NULL ? tracer_thread(tracer, tstate, NULL) : NULL;
-    if (thread != NULL) {
-        tracer_enter_c(tracer, thread, key, callable, compat_frame_of_object(object));
+    compat_frame *frame = compat_frame_of_object(object);
+    if (thread != NULL &&
+        !tracer_enter_c(tracer, thread, key, callable, compat_frame_code(frame), frame)) {
+        pass_over(thread);
     }
 }
 
-/* Its two events take time in the caller all the same. */
 static void
 pass_over_builtin(struct tracer *tracer, PyThreadState *tstate)
 {
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
     if (thread != NULL) {
-        thread->position->top->node->passed_over++;
+        pass_over(thread);
     }
 }
 
@@ -59,7 +71,8 @@ leave(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
 {
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
     if (thread != NULL) {
-        tracer_leave(tracer, thread, compat_frame_of_object(object));
+        compat_frame *frame = compat_frame_of_object(object);
+        (void)tracer_leave(tracer, thread, compat_frame_code(frame), frame);
     }
 }
 
@@ -68,7 +81,8 @@ leave_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *objec
 {
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
     if (thread != NULL) {
-        tracer_leave_c(tracer, thread, compat_frame_of_object(object));
+        compat_frame *frame = compat_frame_of_object(object);
+        (void)tracer_leave_c(tracer, thread, compat_frame_code(frame), frame);
     }
 }
 

@@ -25,10 +25,13 @@ grow(struct memory *memory, struct stack *stack)
 }
 
 static bool
-push(struct memory *memory, struct stack *stack, compat_frame *frame, PyCodeObject *code)
+push(struct tracer *tracer, struct stack *stack, compat_frame *frame, PyCodeObject *code)
 {
-    if (stack->count == stack->capacity && !grow(memory, stack)) {
-        stack_free(memory, stack);
+    if (functions_exclude(&tracer->functions, code, frame)) {
+        return true;
+    }
+    if (stack->count == stack->capacity && !grow(&tracer->recorder.memory, stack)) {
+        stack_free(tracer, stack);
         return false;
     }
     stack->frames[stack->count] = frame;
@@ -37,12 +40,12 @@ push(struct memory *memory, struct stack *stack, compat_frame *frame, PyCodeObje
 }
 
 bool
-stack_of_running(struct memory *memory, struct stack *stack, compat_frame *innermost)
+stack_of_running(struct tracer *tracer, struct stack *stack, compat_frame *innermost)
 {
     *stack = (struct stack){0};
     for (compat_frame *frame = innermost; frame != NULL; frame = compat_frame_previous(frame)) {
         PyCodeObject *code = compat_frame_code(frame);
-        if (code != NULL && !push(memory, stack, frame, code)) {
+        if (code != NULL && !push(tracer, stack, frame, code)) {
             return false;
         }
     }
@@ -50,7 +53,7 @@ stack_of_running(struct memory *memory, struct stack *stack, compat_frame *inner
 }
 
 bool
-stack_of_suspended(struct memory *memory, struct stack *stack, PyObject *innermost)
+stack_of_suspended(struct tracer *tracer, struct stack *stack, PyObject *innermost)
 {
     *stack = (struct stack){0};
     bool fits = true;
@@ -58,7 +61,7 @@ stack_of_suspended(struct memory *memory, struct stack *stack, PyObject *innermo
     while (fits && frame_owned != NULL && PyFrame_Check(frame_owned)) {
         PyFrameObject *object = (PyFrameObject *)frame_owned;
         PyCodeObject *code_owned = PyFrame_GetCode(object);
-        fits = push(memory, stack, compat_frame_of_object(object), code_owned);
+        fits = push(tracer, stack, compat_frame_of_object(object), code_owned);
         Py_DECREF((PyObject *)code_owned); /* its frame holds it */
         Py_SETREF(frame_owned, (PyObject *)PyFrame_GetBack(object));
     }
@@ -67,8 +70,9 @@ stack_of_suspended(struct memory *memory, struct stack *stack, PyObject *innermo
 }
 
 void
-stack_free(struct memory *memory, struct stack *stack)
+stack_free(struct tracer *tracer, struct stack *stack)
 {
+    struct memory *memory = &tracer->recorder.memory;
     memory_free(memory, stack->frames, stack->capacity * sizeof(void *));
     memory_free(memory, stack->codes, stack->capacity * sizeof(void *));
     *stack = (struct stack){0};
@@ -88,7 +92,9 @@ stack_seed(struct tracer *tracer, struct thread *thread, struct position *positi
     thread->position = position; /* calls are opened where the thread is */
     for (size_t depth = stack->count; depth-- > 0;) {
         struct node *node = seeded_child(tracer, thread, stack->codes[depth], stack->frames[depth]);
-        recorder_open(&tracer->recorder, thread, (uintptr_t)stack->frames[depth], node);
+        if (node != NULL) { /* else there was no memory before to know that it is excluded */
+            recorder_open(&tracer->recorder, thread, (uintptr_t)stack->frames[depth], node);
+        }
     }
     thread->position = running;
 }

@@ -17,10 +17,10 @@ struct stack {
     size_t capacity;
 };
 
-/* Both: false when there is no memory; then there is nothing to free. */
-bool stack_of_running(struct memory *memory, struct stack *stack, compat_frame *innermost);
-bool stack_of_suspended(struct memory *memory, struct stack *stack, PyObject *innermost);
-void stack_free(struct memory *memory, struct stack *stack);
+/* Both: false when there is no memory; then there is nothing to free. What is excluded is left out. */
+bool stack_of_running(struct tracer *tracer, struct stack *stack, compat_frame *innermost);
+bool stack_of_suspended(struct tracer *tracer, struct stack *stack, PyObject *innermost);
+void stack_free(struct tracer *tracer, struct stack *stack);
 
 /* Takes over the open calls, for a position that has none: they have time from now on, but no call. */
 void stack_seed(struct tracer *tracer, struct thread *thread, struct position *position,

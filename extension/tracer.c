@@ -29,6 +29,19 @@ child_of_function(struct tracer *tracer, struct thread *thread, const struct fun
     return node;
 }
 
+bool
+tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
+{
+    const struct function *function = functions_known_code(&tracer->functions, code);
+    if (function != NULL) {
+        return (function->flags & FUNCTION_IS_EXCLUDED) != 0;
+    }
+    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
+    bool excluded = functions_exclude(&tracer->functions, code, frame);
+    tracer_charge_own(tracer, thread);
+    return excluded;
+}
+
 struct node *
 tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
@@ -37,7 +50,18 @@ tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject 
     if (node != NULL) {
         return node;
     }
+    if (tracer_is_excluded(tracer, thread, code, frame)) {
+        return NULL;
+    }
     return child_of_function(tracer, thread, functions_of_code(&tracer->functions, code, frame));
+}
+
+/* A mark stands for an excluded function. */
+static bool
+is_on_mark(const struct thread *thread)
+{
+    const struct open_call *top = thread->position->top;
+    return top != thread->position->bottom && node_is_base(top->node);
 }
 
 struct node *
@@ -47,7 +71,32 @@ tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const voi
     if (node != NULL) {
         return node;
     }
+    if (is_on_mark(thread)) {
+        return NULL;
+    }
     return child_of_function(tracer, thread, functions_of_callable(&tracer->functions, key, callable));
+}
+
+bool
+tracer_calls_from_elsewhere(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                            compat_frame *frame)
+{
+    if (recorder_is_on_top(thread, frame_of_c_call((uintptr_t)frame))) {
+        recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock)); /* it ended without an event */
+        return true;
+    }
+    return !tracer_is_excluded(tracer, thread, code, frame);
+}
+
+bool
+tracer_leave_deeper(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame,
+                    uintptr_t call)
+{
+    if (tracer_is_excluded(tracer, thread, code, frame)) {
+        return false;
+    }
+    recorder_leave(&tracer->recorder, thread, call, clock_ticks(&tracer->recorder.clock));
+    return true;
 }
 
 int64_t

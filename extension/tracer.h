@@ -198,11 +198,19 @@ void tracer_charge_own(struct tracer *tracer, struct thread *thread);
 /* Running time of a function itself, where the one that runs in this thread now has called it; 0: it has not. */
 int64_t tracer_self_ns(struct tracer *tracer, PyCodeObject *code);
 
-/* The node of a function that is not the one entered last; NULL: its call is truncated. */
+/* The node of a function that is not the one entered last; NULL: it is excluded, and has none. */
 struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                   compat_frame *frame);
 struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
                                       PyObject *callable);
+
+/* Cold halves of tracer_is_excluded(), tracer_enter_c(), tracer_leave() and tracer_leave_c(). */
+bool tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                            compat_frame *frame);
+bool tracer_calls_from_elsewhere(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                                 compat_frame *frame);
+bool tracer_leave_deeper(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
+                         compat_frame *frame, uintptr_t call);
 
 /* -- fork.c ---------------------------------------------------------------------------------------- */
 
@@ -227,8 +235,19 @@ tracer_thread(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
     return threads_enter(tracer, tstate, entering);
 }
 
+/* Whether the filters pass over this code, which runs in `frame`. Its calls are never opened, at no entry, so
+ * none of its leaves ends one. */
+static inline bool
+tracer_is_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
+{
+    return functions_are_filtered(&tracer->functions) && tracer_decide_excluded(tracer, thread, code, frame);
+}
+
+/* These four: false when the code is excluded, and nothing was recorded. Only what is not on the straight path
+ * can be. */
+
 /* A function begins (or, resumed, goes on) in `frame`. */
-static inline void
+static inline bool
 tracer_enter(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame,
              bool resumed)
 {
@@ -236,43 +255,61 @@ tracer_enter(struct tracer *tracer, struct thread *thread, PyCodeObject *code, c
     struct node *node = recorder_recent_child(thread, code_key(code, tracer->state->code_slot));
     if (__builtin_expect(node == NULL, 0)) {
         node = tracer_child_of_code(tracer, thread, code, frame);
+        if (node == NULL) {
+            return false;
+        }
     }
     node->calls += !resumed;
     node->resumes += resumed;
     recorder_open(&tracer->recorder, thread, (uintptr_t)frame, node);
+    return true;
 }
 
 /* The function in `frame` returns, yields, or is left by an exception. */
-static inline void
-tracer_leave(struct tracer *tracer, struct thread *thread, compat_frame *frame)
+static inline bool
+tracer_leave(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    recorder_leave(&tracer->recorder, thread, (uintptr_t)frame, clock_ticks(&tracer->recorder.clock));
+    if (recorder_is_on_top(thread, (uintptr_t)frame)) {
+        recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock));
+        return true;
+    }
+    return tracer_leave_deeper(tracer, thread, code, frame, (uintptr_t)frame);
 }
 
 /* The Python function in `frame` calls a built-in. */
-static inline void
+static inline bool
 tracer_enter_c(struct tracer *tracer, struct thread *thread, const void *key, PyObject *callable,
-               compat_frame *frame)
+               PyCodeObject *code, compat_frame *frame)
 {
+    if (!recorder_is_on_top(thread, (uintptr_t)frame) &&
+        !tracer_calls_from_elsewhere(tracer, thread, code, frame)) {
+        return false;
+    }
     thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-    recorder_close_stale_c_call(thread, (uintptr_t)frame);
     struct node *node = recorder_recent_child(thread, key);
     if (__builtin_expect(node == NULL, 0)) {
         node = tracer_child_of_callable(tracer, thread, key, callable);
+        if (node == NULL) {
+            return false;
+        }
     }
     node->calls++;
     recorder_open(&tracer->recorder, thread, frame_of_c_call((uintptr_t)frame), node);
+    return true;
 }
 
 /* A built-in is back in `frame`. Calls that were not entered, because Python code did their work, are
  * known by the frame on top. */
-static inline void
-tracer_leave_c(struct tracer *tracer, struct thread *thread, compat_frame *frame)
+static inline bool
+tracer_leave_c(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    if (thread->position->top->frame != (uintptr_t)frame) {
-        recorder_leave(&tracer->recorder, thread, frame_of_c_call((uintptr_t)frame),
-                       clock_ticks(&tracer->recorder.clock));
+    uintptr_t call = frame_of_c_call((uintptr_t)frame);
+    if (recorder_is_on_top(thread, call)) {
+        recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock));
+        return true;
     }
+    return recorder_is_on_top(thread, (uintptr_t)frame) ||
+           tracer_leave_deeper(tracer, thread, code, frame, call);
 }
 
 #endif

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 _MEANINGS: Final = {
@@ -63,4 +63,13 @@ def warnings_of(counters: Mapping[str, int]) -> tuple[str, ...]:
         sentence.format(count=counters[name], dropped_seconds=dropped_seconds)
         for name, sentence in _MEANINGS.items()
         if counters.get(name, 0)
+    )
+
+
+def unmatched_warnings(patterns: Iterable[str]) -> tuple[str, ...]:
+    """A sentence for each pattern of a filter that no function matched."""
+    return tuple(
+        f"No function that ran matches the pattern {pattern!r}. A pattern with a slash is compared with whole"
+        " file names, any other one with dotted names of modules."
+        for pattern in patterns
     )

@@ -19,12 +19,16 @@ from typing import Final, NoReturn
 from greenletprofiler._version import __version__
 from greenletprofiler.errors import OutputError, ProfilerError, UsageError
 from greenletprofiler.exporters import find_format
+from greenletprofiler.filters import Filters
 from greenletprofiler.output import check_destination
 from greenletprofiler.program import Module, Program, Script
 from greenletprofiler.run import Report, Run, frames_outside, say
 from greenletprofiler.values import CLOCKS, checked_clock
 
 BAD_USAGE: Final = 2
+
+#: Long options whose value is the next word.
+WITH_VALUE: Final = ("--clock", "--output", "--include", "--exclude")
 
 _USAGE: Final = """greenletprofiler [options] SCRIPT [ARGUMENTS...]
        greenletprofiler [options] -m MODULE [ARGUMENTS...]"""
@@ -45,7 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     try:
         options, program, report = _read_command_line(words)
-        run = Run(report, options.builtins, not options.single_thread, frames_outside(sys._getframe()))
+        filters = Filters.checked(options.include, options.exclude)
+        outside = frames_outside(sys._getframe())
+        run = Run(report, options.builtins, not options.single_thread, outside, filters)
         return run.run(program)
     except ProfilerError as error:
         say(str(error))
@@ -89,7 +95,7 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
         if letter == "m":
             return [*own, flags + letter], [value, *rest] if value else rest
         own.append(word)
-        if word in ("--clock", "--output") or (letter and not value):
+        if word in WITH_VALUE or (letter and not value):
             own += rest[:1]
             del rest[:1]
     return own, rest
@@ -135,6 +141,16 @@ def _parser() -> _Parser:
     parser.add_argument(
         "-s", "--single-thread", action="store_true", help="record the main thread only, not all threads"
     )
+    parser.add_argument(
+        "--include", metavar="PATTERN", action="append", default=[],
+        help="record only functions of this module (gevent, myapp.*) or path (*/vendor/*), or of stdlib, the"
+        " standard library (may be given several times)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--exclude", metavar="PATTERN", action="append", default=[],
+        help="do not record functions of this module or path, or of stdlib; their time is their callers' (may"
+        " be given several times)",
+    )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",
         help="times as recorded, with what the profiler's own events cost in them",

@@ -9,6 +9,7 @@ ProfilerError
     DecorationError         (also a TypeError)
     UsageError              (also a ValueError) a clock, a sort key, an option that does not exist
         ClockError
+        FilterError
         FormatError
     OutputError             (also an OSError) a file could not be written
 """
@@ -50,6 +51,10 @@ class UsageError(ProfilerError, ValueError):
 
 class ClockError(UsageError):
     """No clock is known by this name."""
+
+
+class FilterError(UsageError):
+    """A pattern of functions to include or exclude can match none."""
 
 
 class FormatError(UsageError):

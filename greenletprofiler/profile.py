@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import sys
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from functools import cached_property
@@ -32,8 +32,9 @@ from greenletprofiler.calltree import (
     values,
     zeros,
 )
-from greenletprofiler.caveats import warnings_of
+from greenletprofiler.caveats import unmatched_warnings, warnings_of
 from greenletprofiler.costs import EventCosts, ProfilerCost, without_event_costs
+from greenletprofiler.filters import Filters
 from greenletprofiler.folds import Fold
 from greenletprofiler.values import (
     Edge,
@@ -84,6 +85,8 @@ class Profile:
     started_monotonic_ns: the monotonic clock then.
     recorded_ns: wall time between starts and stops.
     builtins: whether functions written in C were recorded.
+    filters: patterns of what was included and excluded.
+    unmatched_patterns: those of them that no function matched.
     threads, greenlets: ThreadStats and GreenletStats, the latter of a limited number of greenlets.
     counters: what happened while recording, by name; `warnings` says what of it matters.
     call_tree: without what the profiler's events cost, see costs.py; that of raw() is as it was recorded.
@@ -95,6 +98,8 @@ class Profile:
     started_monotonic_ns: int
     recorded_ns: int
     builtins: bool
+    filters: Filters
+    unmatched_patterns: tuple[str, ...]
     threads: tuple[ThreadStats, ...]
     greenlets: tuple[GreenletStats, ...]
     counters: Mapping[str, int]
@@ -103,7 +108,13 @@ class Profile:
     _recorded: Recorded
 
     @classmethod
-    def from_snapshot(cls, raw: Mapping[str, Any], costs: EventCosts | None = None) -> Profile:
+    def from_snapshot(
+        cls,
+        raw: Mapping[str, Any],
+        costs: EventCosts | None = None,
+        filters: Filters = Filters(),  # noqa: B008  it never changes
+        unmatched_patterns: tuple[str, ...] = (),
+    ) -> Profile:
         """The profile of what Recorder.snapshot() returned; `costs` of events go out of its times."""
         functions, places = distinct_functions(raw["functions"])
         thread_names = {record[5]: record[3] for record in raw["threads"]}
@@ -117,6 +128,8 @@ class Profile:
             started_monotonic_ns=raw["started_monotonic_ns"],
             recorded_ns=raw["recorded_ns"],
             builtins=raw["builtins"],
+            filters=filters,
+            unmatched_patterns=unmatched_patterns,
             threads=recorded.threads(shown, taken_ns),
             greenlets=tuple(_greenlet(record, functions, places) for record in raw["greenlets"]),
             counters=MappingProxyType(dict(raw["counters"])),
@@ -147,7 +160,7 @@ class Profile:
     @property
     def warnings(self) -> tuple[str, ...]:
         """Sentences on what this profile lacks, and what that means for its numbers."""
-        return warnings_of(self.counters)
+        return warnings_of(self.counters) + unmatched_warnings(self.unmatched_patterns)
 
     @property
     def tree(self) -> TreeNode:
@@ -316,9 +329,18 @@ def _kind_times(tree: CallTree) -> dict[KindKey, Times]:
     for thread in TreeNode(tree, 0).children:
         for base in (child for child in thread.children if child.function.kind == "greenlet"):
             _add(times, (base.function, None), base.self)
-            for child in base.children:
-                _add(times, (base.function, child.function), child.inclusive)
+            for child in _past_marks(base.children):
+                kind = None if child.function.kind == "excluded" else child.function
+                _add(times, (base.function, kind), child.self if kind is None else child.inclusive)
     return {kind: sums for kind, sums in times.items() if kind[1] is not None or sums != Times()}
+
+
+def _past_marks(nodes: Iterable[TreeNode]) -> Iterator[TreeNode]:
+    """These, and those below marks of what is excluded, which are no functions."""
+    for node in nodes:
+        yield node
+        if node.function.kind == "excluded":
+            yield from _past_marks(node.children)
 
 
 def _add(times: dict[KindKey, Times], kind: KindKey, more: Times) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Final, ParamSpec, TypeVar
@@ -22,6 +22,7 @@ from greenletprofiler._unpatched import allocate_lock
 from greenletprofiler.calibration import Calibration
 from greenletprofiler.costs import EventCosts
 from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRunningError, ToolIdsTakenError
+from greenletprofiler.filters import Filters
 from greenletprofiler.hubs import POLLS
 from greenletprofiler.profile import Profile
 
@@ -36,6 +37,10 @@ HIDDEN: Final = (
     str(_FOLDER.with_name("GreenletProfiler.py")),
 )
 
+#: Where the profiler calls the program: the end of the file name, and the bare name. What the filters exclude
+#: there must not be taken for the profiler's own time.
+DOORS: Final = (("greenletprofiler/profiler.py", "recorded"),)
+
 #: Places in the call trees of one recording, some 100 bytes each. Past it, new paths are counted together.
 NODE_BUDGET: Final = 1_000_000
 
@@ -45,6 +50,11 @@ class Profiler:
 
     builtins: record calls of functions written in C too, gevent's compiled ones among them (Python 3.12+).
     threads: record all threads, those that start later too; otherwise only the one that calls start().
+    include, exclude: patterns of modules (gevent, myapp.*), of paths (*/vendor/*), or stdlib; see filters.py.
+        A function that is excluded, or not included where something is, has no calls and no row, and its time
+        is its nearest included caller's. Functions written in C follow who calls them.
+
+    Raises FilterError for a malformed pattern.
 
     Use it by start() and stop(), as a context manager, or as a decorator:
 
@@ -55,10 +65,24 @@ class Profiler:
 
     #: Beginnings of the names of files whose functions never show.
     _hidden: tuple[str, ...] = HIDDEN
+    _doors: tuple[tuple[str, str], ...] = DOORS
 
-    def __init__(self, builtins: bool = True, threads: bool = True) -> None:
+    def __init__(
+        self,
+        builtins: bool = True,
+        threads: bool = True,
+        include: Iterable[str] = (),
+        exclude: Iterable[str] = (),
+    ) -> None:
+        self._filters = Filters.checked(include, exclude)
         self._recorder = _native.Recorder(
-            builtins=builtins, threads=threads, hidden=self._hidden, polls=POLLS, node_budget=NODE_BUDGET
+            builtins=builtins,
+            threads=threads,
+            hidden=self._hidden,
+            polls=POLLS,
+            node_budget=NODE_BUDGET,
+            doors=self._doors,
+            filters=self._filters.rules(),
         )
         self._builtins = builtins
         self._event_costs: EventCosts | None = None  # until the first start
@@ -103,7 +127,9 @@ class Profiler:
 
     def snapshot(self) -> Profile:
         """What was recorded up to now, while running or stopped. Later events do not change it."""
-        return Profile.from_snapshot(self._recorder.snapshot(), self._event_costs)
+        raw = self._recorder.snapshot()
+        unmatched = self._filters.unmatched(self._recorder.matched_patterns)
+        return Profile.from_snapshot(raw, self._event_costs, self._filters, unmatched)
 
     def __enter__(self) -> Profiler:
         self.start()

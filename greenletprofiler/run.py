@@ -32,8 +32,9 @@ from greenletprofiler import exporters
 from greenletprofiler._generated import ours
 from greenletprofiler.errors import ProfilerError
 from greenletprofiler.exporters.table import print_table
+from greenletprofiler.filters import Filters
 from greenletprofiler.profile import Profile
-from greenletprofiler.profiler import HIDDEN, Profiler
+from greenletprofiler.profiler import DOORS, HIDDEN, Profiler
 from greenletprofiler.program import Program
 from greenletprofiler.values import Clock
 
@@ -130,16 +131,20 @@ def frames_outside(frame: FrameType) -> tuple[str, ...]:
 class _ProgramProfiler(Profiler):
     """A Profiler that hides more files than this package's."""
 
-    def __init__(self, builtins: bool, threads: bool, hidden: tuple[str, ...]) -> None:
+    _doors = (*DOORS, ("greenletprofiler/run.py", "_record"))
+
+    def __init__(self, builtins: bool, threads: bool, hidden: tuple[str, ...], filters: Filters) -> None:
         self._hidden = HIDDEN + hidden
-        super().__init__(builtins, threads)
+        super().__init__(builtins, threads, filters.include, filters.exclude)
 
 
 class Run:
     """One program, run once."""
 
-    def __init__(self, report: Report, builtins: bool, threads: bool, hidden: tuple[str, ...]) -> None:
-        self._profiler = _ProgramProfiler(builtins, threads, hidden)
+    def __init__(
+        self, report: Report, builtins: bool, threads: bool, hidden: tuple[str, ...], filters: Filters
+    ) -> None:
+        self._profiler = _ProgramProfiler(builtins, threads, hidden, filters)
         self._records_threads = threads
         self._report = report
         self._process_id = os.getpid()

@@ -31,7 +31,7 @@ Clock = Literal["cpu", "wall"]
 CLOCKS: Final[tuple[Clock, ...]] = ("cpu", "wall")
 
 #: Kinds of Function that mark a place in the tree. They have no caller and call nothing.
-BASE_KINDS: Final = frozenset({"program", "thread", "greenlet"})
+BASE_KINDS: Final = frozenset({"program", "thread", "greenlet", "excluded"})
 #: The mark that stands for calls on paths past the recorder's budget.
 TRUNCATED_KIND: Final = "truncated"
 
@@ -50,7 +50,8 @@ class Function:
     """Identity of a function: two records with equal fields are one function.
 
     kind: "python", "function", "method", "classmethod", "slot", "type", "cython", "callable", or a mark:
-        "program", "thread", "greenlet", "truncated".
+        "program", "thread", "greenlet", "truncated", "excluded" (where a hub polls, or the profiler calls the
+        program, in what the filters exclude).
     name: qualified name of a Python or Cython function; bare name of any other.
     owner: module of a function, type or greenlet class; the type that a method belongs to.
     filename, line: of a Python function's first line; "" and 0 otherwise.
@@ -111,6 +112,7 @@ _LABELS: Final = {
     "thread": "[thread {name}]",
     "greenlet": "[greenlet {dotted}]",
     "truncated": "[truncated]",
+    "excluded": "[excluded]",
 }
 
 

@@ -39,17 +39,17 @@ a_leave_closes_the_calls_whose_own_was_lost(void)
 }
 
 static void
-a_c_call_that_ended_untold_is_closed_by_its_callers_next(void)
+a_c_call_is_told_from_its_caller_by_its_mark(void)
 {
     struct recorder recorder;
     recorder_for_test(&recorder, NULL);
     struct thread *thread = thread_for_test(&recorder);
     enter(&recorder, thread, &foo, 0x10);
     enter(&recorder, thread, &sleep_c, frame_of_c_call(0x10));
-    recorder_close_stale_c_call(thread, 0x10);
-    CHECK(thread->position->top->frame == 0x10);
-    recorder_close_stale_c_call(thread, 0x10);
-    CHECK(thread->position->top->frame == 0x10);
+    CHECK(!recorder_is_on_top(thread, 0x10));
+    CHECK(recorder_is_on_top(thread, frame_of_c_call(0x10)));
+    recorder_leave_top(thread, now());
+    CHECK(recorder_is_on_top(thread, 0x10));
     recorder_dispose(&recorder);
 }
 
@@ -341,7 +341,7 @@ const struct test recorder_tests[] = {
     {"a leave is matched by its frame", a_leave_is_matched_by_its_frame},
     {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},
     {"a C call that ended untold is closed by its caller's next",
-     a_c_call_that_ended_untold_is_closed_by_its_callers_next},
+     a_c_call_is_told_from_its_caller_by_its_mark},
     {"greenlets of one class share their nodes", greenlets_of_one_class_share_their_nodes},
     {"past their limit greenlets leave no record but a count",
      past_their_limit_greenlets_leave_no_record_but_a_count},

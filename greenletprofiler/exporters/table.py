@@ -25,7 +25,7 @@ from typing import Final, TextIO
 
 from greenletprofiler._generated import ours
 from greenletprofiler.profile import Profile
-from greenletprofiler.values import Clock, Function, FunctionStats
+from greenletprofiler.values import BASE_KINDS, Clock, Function, FunctionStats
 
 NARROWEST: Final = 60
 WIDTH_WHEN_PIPED: Final = 120
@@ -69,6 +69,8 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     yield from _rows(shown, clock, unit, width, has_idle=profile.total.idle_ns > 0)
     yield from _rest(functions[len(shown) :], clock, unit, width)
     yield from _wrapped(_cost(profile), width)
+    if profile.filters:
+        yield from _wrapped(_filters(profile, clock, unit), width)
     for warning in profile.warnings:
         yield ""
         yield from _wrapped(f"Warning: {warning}", width)
@@ -162,6 +164,16 @@ def _cost(profile: Profile) -> str:
         f"Profiler: {share}, {_count(cost.events, 'event')} of {price};"
         f" {_count(cost.cpu_clock_reads, 'CPU clock read')}; {cost.truncated_calls:,} truncated,"
         f" {cost.unmatched_leaves:,} unmatched, {cost.dropped_intervals:,} dropped"
+    )
+
+
+def _filters(profile: Profile, clock: Clock, unit: Unit) -> str:
+    """What was filtered, and the time that is in no row for it."""
+    _, sums = profile.fold(lambda function: "base" if function.kind in BASE_KINDS else None)
+    outside_ns = sum(group.self.of_clock(clock) for group in sums.groups)
+    return (
+        f"Filters: {profile.filters}; {outside_ns / unit.ns:,.3f} {unit.name} of self time below no included"
+        " function"
     )
 
 
