@@ -50,7 +50,7 @@ struct position {
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
     uint64_t switches;           /* into it */
-    const struct function *kind; /* first function entered at the base; NULL before that */
+    const struct function *kind; /* first function of the program that it entered; NULL before that */
     uint64_t id;
     size_t record; /* 1 + index of the record that it will be kept in; 0: none yet */
 };

@@ -104,13 +104,23 @@ base_for(struct recorder *recorder, struct thread *thread, const struct function
     return base != NULL ? base : add_node(recorder, thread, thread->root, greenlet_class, SIZE_MAX);
 }
 
+/* Its few calls are not to be counted with the program's, so they have room past the budget. */
+static bool
+is_the_profilers(const struct function *function, const struct node *parent)
+{
+    unsigned int flags = function->flags;
+    return (flags & FUNCTION_IS_HIDDEN) != 0 ||
+           ((flags & FUNCTION_IS_C) != 0 && (parent->function->flags & FUNCTION_IS_HIDDEN) != 0);
+}
+
 /* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. */
 static void
 remember_recent(struct position *position, struct node *node)
 {
     if (!node_is_base(node->parent)) {
         node->parent->recent = node;
-    } else if (position->kind == NULL && !node_is_base(node)) {
+    }
+    if (position->kind == NULL && !node_is_base(node) && !is_the_profilers(node->function, node->parent)) {
         position->kind = node->function;
     }
 }
@@ -124,15 +134,6 @@ recorder_find_child(struct thread *thread, const void *key)
         remember_recent(position, node);
     }
     return node;
-}
-
-/* Its few calls are not to be counted with the program's, so they have room past the budget. */
-static bool
-is_the_profilers(const struct function *function, const struct node *parent)
-{
-    unsigned int flags = function->flags;
-    return (flags & FUNCTION_IS_HIDDEN) != 0 ||
-           ((flags & FUNCTION_IS_C) != 0 && (parent->function->flags & FUNCTION_IS_HIDDEN) != 0);
 }
 
 struct node *

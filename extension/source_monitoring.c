@@ -160,26 +160,42 @@ callable_key(struct module_state *state, PyObject *callable)
     return callable_key_unusual(state, callable);
 }
 
+/* Python code will do the work, and tells of itself: unless the caller is excluded nothing is to be done. */
+static bool
+is_call_by_excluded(struct tracer *tracer, PyCodeObject *code)
+{
+    PyThreadState *tstate = compat_thread_state();
+    compat_frame *frame = compat_current_frame(tstate);
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    return thread != NULL && !recorder_is_on_top(thread, (uintptr_t)frame) &&
+           tracer_is_excluded(tracer, thread, code, frame);
+}
+
 static PyObject *
 on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
     (void)nargsf;
     (void)kwnames;
     struct tracer *tracer = tracer_of(self);
+    PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyObject *callable = args[ARGUMENT_CALLABLE];
     const void *key = PyFunction_Check(callable) ? NULL : callable_key(tracer->state, callable);
-    if (key == NULL || !is_of_code(args)) {
+    bool is_excluded = false;
+    if (key == NULL && !functions_are_filtered(&tracer->functions)) {
         Py_RETURN_NONE;
     }
-    PyThreadState *tstate = compat_thread_state();
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL && __builtin_expect(!tracer_enter_c(tracer, thread, key, callable,
-                                                           (PyCodeObject *)args[ARGUMENT_CODE],
-                                                           compat_current_frame(tstate)),
-                                           0)) {
-        return disable(tracer);
+    if (!is_of_code(args)) {
+        Py_RETURN_NONE;
     }
-    Py_RETURN_NONE;
+    if (key == NULL) {
+        is_excluded = is_call_by_excluded(tracer, code);
+    } else {
+        PyThreadState *tstate = compat_thread_state();
+        struct thread *thread = tracer_thread(tracer, tstate, NULL);
+        compat_frame *frame = compat_current_frame(tstate);
+        is_excluded = thread != NULL && !tracer_enter_c(tracer, thread, key, callable, code, frame);
+    }
+    return __builtin_expect(is_excluded, 0) ? disable(tracer) : Py_NewRef(Py_None);
 }
 
 /* C_RETURN and C_RAISE alike. */

@@ -13,10 +13,12 @@ from oracle.interpreter import FILENAME, run
 from oracle.model import Expected, Greenlets, Path, ThreadFacts, predict
 
 
-def check(program: p.Program, builtins: bool, threads: bool = True) -> None:
+def check(
+    program: p.Program, builtins: bool, threads: bool = True, excluded: frozenset[str] = frozenset()
+) -> None:
     """Runs the program and compares all of its snapshots. AssertionError says what differs."""
-    machine = predict(program, builtins, threads)
-    result = run(program, builtins, threads)
+    machine = predict(program, builtins, threads, excluded)
+    result = run(program, builtins, threads, excluded)
     assert result.log == machine.log, "the model is wrong about what the program does"
     assert len(result.profiles) == len(machine.expected)
     for profile, expected in zip(result.profiles, machine.expected, strict=True):

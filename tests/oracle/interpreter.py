@@ -20,6 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import reduce
+from types import CodeType
 from typing import Any, Final
 
 import greenlet
@@ -29,6 +30,7 @@ from oracle import program as p
 from oracle.source import source_of
 
 FILENAME: Final = "<oracle>"
+EXCLUDED: Final = "/excluded"
 
 _COLLECT_EVERY: Final = 50
 _turn: Final = itertools.count()
@@ -52,11 +54,13 @@ class Run:
     strangers: frozenset[int]
 
 
-def run(program: p.Program, builtins: bool, threads: bool = True) -> Run:
+def run(
+    program: p.Program, builtins: bool, threads: bool = True, excluded: frozenset[str] = frozenset()
+) -> Run:
     """Runs a program to its end."""
-    profiler = Profiler(builtins=builtins, threads=threads)
+    profiler = Profiler(builtins=builtins, threads=threads, exclude=[EXCLUDED] if excluded else [])
     names = _globals(profiler, builtins)
-    exec(compile(source_of(program), FILENAME, "exec"), names)
+    exec(_to_be_excluded(compile(source_of(program), FILENAME, "exec"), excluded), names)
     names["entries"] = [names["main"]] + [names[f"t{n}"] for n in range(1, p.MORE_THREADS + 1)]
     strangers = frozenset(sys._current_frames())
     with _undisturbed():
@@ -66,6 +70,15 @@ def run(program: p.Program, builtins: bool, threads: bool = True) -> Run:
         names.clear()
         gc.collect()  # only what this program made: the rest is frozen
     return Run(log, [Profile.from_snapshot(each) for each in raw], strangers)
+
+
+def _to_be_excluded(code: CodeType, excluded: frozenset[str]) -> CodeType:
+    """The same code with these functions in a file of their own."""
+    constants = tuple(
+        _to_be_excluded(each, excluded) if isinstance(each, CodeType) else each for each in code.co_consts
+    )
+    file = EXCLUDED if p.stem(code.co_name) in excluded else FILENAME
+    return code.replace(co_consts=constants, co_filename=file)
 
 
 def _globals(profiler: Profiler, builtins: bool) -> dict[str, Any]:

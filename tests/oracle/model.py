@@ -138,8 +138,9 @@ class Recording:
     """What a profiler has to see. Told of everything, it knows what counts: only while it runs, and only
     in the threads that it records."""
 
-    def __init__(self, builtins: bool, threads: bool) -> None:
+    def __init__(self, builtins: bool, threads: bool, excluded: frozenset[str]) -> None:
         self.builtins = builtins
+        self.excluded = excluded
         self.all_threads = threads
         self.running = False
         self.only: Thread | None = None
@@ -223,7 +224,7 @@ class Recording:
                 self.known[greenlet] = seen
             there.nodes.setdefault((greenlet.class_name,), [0, 0])
             for depth, frame in enumerate(greenlet.frames):
-                frame.visible = frame.is_python
+                frame.visible = frame.is_python and not self.excludes(frame)
                 if frame.visible:
                     self.touch(thread, greenlet, depth)
         return self.session[greenlet]
@@ -251,9 +252,17 @@ class Recording:
         frame = greenlet.frames[-1]
         if frame.is_python or self.builtins:
             self.event(greenlet.thread)
-        if self.records(greenlet.thread) and (frame.is_python or self.builtins):
+        if self.records(greenlet.thread) and self.shows(greenlet):
             frame.visible = True
             self.touch(greenlet.thread, greenlet, len(greenlet.frames) - 1)[resumed] += 1
+
+    def shows(self, greenlet: Greenlet) -> bool:
+        """Whether the greenlet's last frame is recorded: a built-in's is where the function is that called it."""
+        python = [frame for frame in greenlet.frames if frame.is_python]
+        return (greenlet.frames[-1].is_python or self.builtins) and not self.excludes(python[-1])
+
+    def excludes(self, frame: Frame) -> bool:
+        return p.stem(frame.name) in self.excluded
 
     def leave(self, greenlet: Greenlet, frame: Frame) -> None:
         """The last frame of the greenlet is about to be left."""
@@ -332,10 +341,16 @@ class Context:
 class Machine:
     """Follows one program. `log` and `expected` are what it predicts."""
 
-    def __init__(self, program: p.Program, builtins: bool, threads: bool = True) -> None:
+    def __init__(
+        self,
+        program: p.Program,
+        builtins: bool,
+        threads: bool = True,
+        excluded: frozenset[str] = frozenset(),
+    ) -> None:
         self.program = program
         self.numbers = p.number_statements(program)
-        self.recording = Recording(builtins, threads)
+        self.recording = Recording(builtins, threads, excluded)
         self.fuel = p.FUEL
         self.log: list[int] = []
         self.expected: list[Expected] = []
@@ -862,8 +877,10 @@ class Machine:
         yield
 
 
-def predict(program: p.Program, builtins: bool, threads: bool = True) -> Machine:
-    """The machine after the program's end."""
-    machine = Machine(program, builtins, threads)
+def predict(
+    program: p.Program, builtins: bool, threads: bool = True, excluded: frozenset[str] = frozenset()
+) -> Machine:
+    """The machine after the program's end. excluded: stems of the functions that are filtered out."""
+    machine = Machine(program, builtins, threads, excluded)
     machine.run()
     return machine

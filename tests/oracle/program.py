@@ -214,6 +214,11 @@ class Program:
     generators: tuple[Body, ...]
 
 
+def stem(name: str) -> str:
+    """Of a function's name: one function has several, by the ways to call it."""
+    return name.partition("_")[0]
+
+
 def number_statements(program: Program) -> dict[int, int]:
     """id() of each statement -> a number that its trace entries carry."""
     numbers: dict[int, int] = {}

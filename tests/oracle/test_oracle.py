@@ -31,7 +31,7 @@ from hypothesis import strategies as st
 from oracle import program as p
 from oracle.comparison import check
 from oracle.model import predict
-from oracle.strategies import programs
+from oracle.strategies import FUNCTIONS, GENERATORS, programs
 
 #: So few that what Hypothesis remembers of them slows nothing down.
 _BATCH: Final = 250
@@ -60,5 +60,26 @@ def test_any_program_is_recorded_as_the_model_says(first: int) -> None:
         assume(not predict(program, True, threads).recording.is_known_to_be_wrong)
         for builtins in (True, False):
             check(program, builtins, threads)
+
+    each()
+
+
+#: main runs f0, which starts the profiler.
+_NAMES: Final = ("main", *(f"f{n}" for n in range(FUNCTIONS)), *(f"g{n}" for n in range(GENERATORS)))
+
+
+@pytest.mark.filterwarnings("ignore:'(return|break|continue)' in a 'finally' block:SyntaxWarning")
+@pytest.mark.parametrize("first", range(_FIRST_SEED, _FIRST_SEED + -(-_PROGRAMS // _BATCH)))
+def test_any_program_is_recorded_as_the_model_says_where_functions_are_excluded(first: int) -> None:
+    """In the thread that starts: of another one it depends on what was excluded before which event is its
+    first."""
+
+    @seed(first)
+    @_SETTINGS
+    @given(program=programs(), excluded=st.frozensets(st.sampled_from(_NAMES), min_size=1))
+    def each(program: p.Program, excluded: frozenset[str]) -> None:
+        assume(not predict(program, True, False, excluded).recording.is_known_to_be_wrong)
+        for builtins in (True, False):
+            check(program, builtins, False, excluded)
 
     each()
