@@ -22,6 +22,7 @@ from types import CodeType, FunctionType
 from typing import Final, Protocol, TypeVar
 
 from greenletprofiler.costs import EventCost, EventCosts
+from greenletprofiler.filters import PASSED_OVER
 
 T = TypeVar("T", float, "tuple[float, float, int]")
 
@@ -65,6 +66,10 @@ def _resume(rounds: int, generator: Callable[[int], Iterable[int]]) -> None:
 def _call_c(rounds: int, nothing: tuple[()]) -> None:
     for _ in range(rounds):
         len(nothing)
+
+
+#: Does what _callee does, and is excluded where anything is.
+_excluded_callee: Final = FunctionType(_callee.__code__.replace(co_filename=PASSED_OVER), globals())
 
 
 def _copy(function: FunctionType) -> FunctionType:
@@ -118,24 +123,26 @@ def _measure_ns(watch: Watch) -> int:
 class Calibration:
     """Made before the profiler starts; costs() belongs right behind its start."""
 
-    def __init__(self, watch: Watch, builtins: bool) -> None:
+    def __init__(self, watch: Watch, builtins: bool, filtered: bool = False) -> None:
         self._builtins = builtins
+        tells_of_all = sys.version_info < (3, 12)  # of what is excluded, and of built-ins that nobody wants
+        excluded_copies = COPIES if filtered and tells_of_all else 0
         self._python_calls = [_Loop(watch, _call_python, _callee) for _ in range(COPIES)]
         self._resumes = [_Loop(watch, _resume, _generator) for _ in range(COPIES)]
-        self._c_calls = [_Loop(watch, _call_c, ()) for _ in range(COPIES)] if self._has_c_events else []
-
-    @property
-    def _has_c_events(self) -> bool:
-        return self._builtins or sys.version_info < (3, 12)
+        self._c_calls = [_Loop(watch, _call_c, ()) for _ in range(COPIES if builtins or tells_of_all else 0)]
+        self._excluded_calls = [_Loop(watch, _call_python, _excluded_callee) for _ in range(excluded_copies)]
 
     def costs(self) -> EventCosts:
         """Of this machine, this interpreter and this kind of recording."""
         c_call = _median(loop.cost() for loop in self._c_calls)
+        passed_over = _median(loop.cost() for loop in self._excluded_calls)
+        if not (self._builtins or self._excluded_calls):
+            passed_over = c_call
         return EventCosts(
             _median(loop.cost() for loop in self._python_calls),
             _median(loop.cost() for loop in self._resumes),
             c_call if self._builtins else EventCost(),
-            EventCost() if self._builtins else EventCost(c_call.outer_ns + c_call.inner_ns),
+            EventCost(passed_over.outer_ns + passed_over.inner_ns),
         )
 
 

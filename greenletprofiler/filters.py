@@ -27,6 +27,9 @@ STDLIB: Final = "stdlib"
 #: What to write, in messages.
 HINT: Final = "Name a module (gevent, myapp.*), a path with a slash (*/vendor/*), or stdlib."
 
+#: Name of a file that is excluded wherever there are filters: to find out what it costs to pass over a call.
+PASSED_OVER: Final = "<greenletprofiler: passed over>"
+
 #: Number of the pattern, whether it excludes, whether it is of paths, and the glob.
 Rule = tuple[int, bool, bool, str]
 
@@ -58,7 +61,8 @@ class Filters:
 
     def rules(self) -> tuple[Rule, ...]:
         """For the recorder."""
-        return tuple(
+        own = ((len(self.patterns), True, True, PASSED_OVER),) if self else ()
+        return own + tuple(
             (number, number >= len(self.include), "/" in pattern, glob)
             for number, pattern in enumerate(self.patterns)
             for glob in _globs(pattern)

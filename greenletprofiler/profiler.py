@@ -173,7 +173,7 @@ class Profiler:
         if self._event_costs is not None or self.running:
             return None
         try:
-            return Calibration(self._recorder, self._builtins)
+            return Calibration(self._recorder, self._builtins, bool(self._filters))
         except RecursionError:
             return None
 

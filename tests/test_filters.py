@@ -273,7 +273,7 @@ def test_switches_in_excluded_code_keep_each_greenlets_place() -> None:
             layer.through(layer.through, main.switch)
 
     def program() -> None:
-        workers = [greenlet.greenlet(work) for _ in range(3)]
+        workers = greenlet.greenlet(work), greenlet.greenlet(work), greenlet.greenlet(work)
         for _ in range(5):
             for worker in workers:
                 layer.through(worker.switch)
