@@ -62,6 +62,7 @@ functions_dispose(struct functions *functions)
     free_texts(memory, &functions->rules.polls);
     free_texts(memory, &functions->rules.doors);
     filters_dispose(&functions->filters, memory);
+    memory_free(memory, functions->verdicts, functions->verdict_count);
     Py_CLEAR(functions->types_owned);
     *functions = (struct functions){.memory = memory};
 }
@@ -463,22 +464,8 @@ write_code_key(const struct module_state *state, PyCodeObject *code, const void 
 static const void *
 next_code_key(struct module_state *state)
 {
-    state->next_code_key += 2;
+    state->next_code_key += CODE_KEY_STEP;
     return (const void *)(uintptr_t)state->next_code_key;
-}
-
-static struct function_record *
-find_by_code(const struct functions *functions, const PyCodeObject *code)
-{
-    const void *key = code_key(code, functions->state->code_slot);
-    return key != NULL ? find_by_key(functions, key) : NULL;
-}
-
-const struct function *
-functions_known_code(const struct functions *functions, const PyCodeObject *code)
-{
-    const struct function_record *record = find_by_code(functions, code);
-    return record != NULL ? &record->function : NULL;
 }
 
 /* NULL when there is no room. */
@@ -506,9 +493,10 @@ add_code(struct functions *functions, PyCodeObject *code, const struct descripti
 const struct function *
 functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame *frame)
 {
-    const struct function *known = functions_known_code(functions, code);
-    if (known != NULL) {
-        return known;
+    const void *key = code_key(code, functions->state->code_slot);
+    const struct function_record *record = key != NULL ? find_by_key(functions, key) : NULL;
+    if (record != NULL) {
+        return &record->function;
     }
     struct description description = describe_code(functions, code, frame);
     const struct function *added = add_code(functions, code, &description);
@@ -518,12 +506,36 @@ functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame 
     return added;
 }
 
+/* Without memory for it what was decided has to be looked up each time. */
+static bool
+make_room_for_verdict(struct functions *functions, size_t number)
+{
+    size_t count = functions->verdict_count;
+    if (number < count) {
+        return true;
+    }
+    size_t grown = number + FIRST_RECORDS > count * 2 ? number + FIRST_RECORDS : count * 2;
+    unsigned char *verdicts = memory_resize(functions->memory, functions->verdicts, count, grown);
+    if (verdicts == NULL) {
+        return false;
+    }
+    memset(verdicts + count, VERDICT_UNKNOWN, grown - count);
+    functions->verdicts = verdicts;
+    functions->verdict_count = grown;
+    return true;
+}
+
 bool
 functions_exclude(struct functions *functions, PyCodeObject *code, compat_frame *frame)
 {
     const struct function *function =
         functions_are_filtered(functions) ? functions_of_code(functions, code, frame) : NULL;
-    return function != NULL && (function->flags & FUNCTION_IS_EXCLUDED) != 0;
+    bool excluded = function != NULL && (function->flags & FUNCTION_IS_EXCLUDED) != 0;
+    size_t number = (size_t)(uintptr_t)code_key(code, functions->state->code_slot) / CODE_KEY_STEP;
+    if (function != NULL && number != 0 && make_room_for_verdict(functions, number)) {
+        functions->verdicts[number] = excluded ? VERDICT_EXCLUDED : VERDICT_INCLUDED;
+    }
+    return excluded;
 }
 
 /* -- callables of C ------------------------------------------------------------------------------ */

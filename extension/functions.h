@@ -30,6 +30,10 @@
 
 struct module_state;
 
+/* Keys of code are odd, so that they are no addresses of ours or of the interpreter's; they are given one after
+ * another. */
+#define CODE_KEY_STEP 2
+
 struct function_record {
     struct function function; /* first, so that the core's pointer is ours */
     enum function_kind kind;
@@ -46,6 +50,9 @@ struct text_list {
     struct text *texts;
     size_t count;
 };
+
+/* Whether a code object is passed over. */
+enum verdict { VERDICT_UNKNOWN, VERDICT_INCLUDED, VERDICT_EXCLUDED };
 
 /* What the package tells about names. */
 struct function_rules {
@@ -64,6 +71,8 @@ struct functions {
     struct module_state *state;
     struct function_rules rules;
     struct filters filters;
+    unsigned char *verdicts; /* enum verdict of code objects, by the number in their slot; only with filters */
+    size_t verdict_count;
     struct function excluded; /* stands for functions that are, where there is no room for another record */
     struct function_record **records;
     size_t count;
@@ -91,7 +100,6 @@ int functions_set_rules(struct functions *functions, const struct function_rules
 /* All of these answer NULL, without an exception, when there is no memory or no room. */
 const struct function *functions_of_code(struct functions *functions, PyCodeObject *code,
                                          compat_frame *frame);
-const struct function *functions_known_code(const struct functions *functions, const PyCodeObject *code);
 const struct function *functions_of_callable(struct functions *functions, const void *key,
                                              PyObject *callable);
 const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
@@ -118,6 +126,14 @@ static inline const void *
 code_key(const PyCodeObject *code, Py_ssize_t slot)
 {
     return compat_code_extra_get(code, slot);
+}
+
+/* What was decided of it; without filters nothing is. */
+static inline enum verdict
+functions_verdict(const struct functions *functions, const PyCodeObject *code, Py_ssize_t slot)
+{
+    size_t number = (size_t)(uintptr_t)code_key(code, slot) / CODE_KEY_STEP;
+    return number < functions->verdict_count ? (enum verdict)functions->verdicts[number] : VERDICT_UNKNOWN;
 }
 
 #endif

@@ -32,10 +32,6 @@ child_of_function(struct tracer *tracer, struct thread *thread, const struct fun
 bool
 tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    const struct function *function = functions_known_code(&tracer->functions, code);
-    if (function != NULL) {
-        return (function->flags & FUNCTION_IS_EXCLUDED) != 0;
-    }
     thread_charge(thread, clock_ticks(&tracer->recorder.clock));
     bool excluded = functions_exclude(&tracer->functions, code, frame);
     tracer_charge_own(tracer, thread);
@@ -88,15 +84,10 @@ tracer_calls_from_elsewhere(struct tracer *tracer, struct thread *thread, PyCode
     return !tracer_is_excluded(tracer, thread, code, frame);
 }
 
-bool
-tracer_leave_deeper(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame,
-                    uintptr_t call)
+void
+tracer_leave_deeper(struct tracer *tracer, struct thread *thread, uintptr_t call)
 {
-    if (tracer_is_excluded(tracer, thread, code, frame)) {
-        return false;
-    }
     recorder_leave(&tracer->recorder, thread, call, clock_ticks(&tracer->recorder.clock));
-    return true;
 }
 
 int64_t

@@ -209,8 +209,7 @@ bool tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCode
                             compat_frame *frame);
 bool tracer_calls_from_elsewhere(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                                  compat_frame *frame);
-bool tracer_leave_deeper(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
-                         compat_frame *frame, uintptr_t call);
+void tracer_leave_deeper(struct tracer *tracer, struct thread *thread, uintptr_t call);
 
 /* -- fork.c ---------------------------------------------------------------------------------------- */
 
@@ -240,7 +239,12 @@ tracer_thread(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
 static inline bool
 tracer_is_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    return functions_are_filtered(&tracer->functions) && tracer_decide_excluded(tracer, thread, code, frame);
+    if (!functions_are_filtered(&tracer->functions)) {
+        return false;
+    }
+    enum verdict verdict = functions_verdict(&tracer->functions, code, tracer->state->code_slot);
+    return verdict == VERDICT_UNKNOWN ? tracer_decide_excluded(tracer, thread, code, frame)
+                                      : verdict == VERDICT_EXCLUDED;
 }
 
 /* These four: false when the code is excluded, and nothing was recorded. Only what is not on the straight path
@@ -273,7 +277,11 @@ tracer_leave(struct tracer *tracer, struct thread *thread, PyCodeObject *code, c
         recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock));
         return true;
     }
-    return tracer_leave_deeper(tracer, thread, code, frame, (uintptr_t)frame);
+    if (tracer_is_excluded(tracer, thread, code, frame)) {
+        return false;
+    }
+    tracer_leave_deeper(tracer, thread, (uintptr_t)frame);
+    return true;
 }
 
 /* The Python function in `frame` calls a built-in. */
@@ -308,8 +316,14 @@ tracer_leave_c(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
         recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock));
         return true;
     }
-    return recorder_is_on_top(thread, (uintptr_t)frame) ||
-           tracer_leave_deeper(tracer, thread, code, frame, call);
+    if (recorder_is_on_top(thread, (uintptr_t)frame)) {
+        return true;
+    }
+    if (tracer_is_excluded(tracer, thread, code, frame)) {
+        return false;
+    }
+    tracer_leave_deeper(tracer, thread, call);
+    return true;
 }
 
 #endif

@@ -230,7 +230,8 @@ def recorded(**limits: int) -> Profile | None:
     suspended.switch()
     try:
         recorder = _native.Recorder(
-            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000, **limits
+            builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
+            doors=(("d", "e"),), filters=((0, True, False, "threading"), (1, True, True, "/f/*")), **limits
         )  # fmt: skip
         for _ in range(2):
             recorder.start()
