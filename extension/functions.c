@@ -473,8 +473,7 @@ static const struct function *
 add_code(struct functions *functions, PyCodeObject *code, const struct description *description)
 {
     const void *key = code_key(code, functions->state->code_slot);
-    struct function_record *record =
-        key == NULL ? find_by_identity(functions, description->identity) : NULL;
+    struct function_record *record = key == NULL ? find_by_identity(functions, description->identity) : NULL;
     if (record != NULL) {
         return write_code_key(functions->state, code, record->function.key) ? &record->function : NULL;
     }

@@ -57,8 +57,9 @@ enum verdict { VERDICT_UNKNOWN, VERDICT_INCLUDED, VERDICT_EXCLUDED };
 /* What the package tells about names. */
 struct function_rules {
     struct text_list hidden; /* prefixes of file names: the profiler's own */
-    struct text_list polls;  /* pairs: the end of a file name, a function's qualified name: a hub polls there */
-    struct text_list doors;  /* the same with bare names: there the profiler calls the program */
+    struct text_list
+        polls; /* pairs: the end of a file name, a function's qualified name: a hub polls there */
+    struct text_list doors; /* the same with bare names: there the profiler calls the program */
 };
 
 /* The same, as tuples; doors and filters may be NULL. */
@@ -71,7 +72,8 @@ struct functions {
     struct module_state *state;
     struct function_rules rules;
     struct filters filters;
-    unsigned char *verdicts; /* enum verdict of code objects, by the number in their slot; only with filters */
+    unsigned char
+        *verdicts; /* enum verdict of code objects, by the number in their slot; only with filters */
     size_t verdict_count;
     struct function excluded; /* stands for functions that are, where there is no room for another record */
     struct function_record **records;

@@ -18,14 +18,14 @@ struct module_state {
     PyObject *monitoring_owned; /* sys.monitoring; NULL before 3.12 */
     int event_bits[12];         /* its number for each event that we use */
     int any_event_bit;
-    PyObject *freeze_count_owned; /* gc.get_freeze_count */
-    PyObject *disable_owned;      /* sys.monitoring.DISABLE; NULL before 3.12 */
-    PyObject *module_name_owned;  /* "__module__" */
+    PyObject *freeze_count_owned;  /* gc.get_freeze_count */
+    PyObject *disable_owned;       /* sys.monitoring.DISABLE; NULL before 3.12 */
+    PyObject *module_name_owned;   /* "__module__" */
     PyObject *module_global_owned; /* "__name__" */
-    PyObject *spec_name_owned;    /* "__spec__" */
-    PyObject *name_name_owned;    /* "name" */
-    PyObject *thread_name_owned;  /* "_name", where threading.Thread keeps it */
-    PyObject *sentinel_key_owned; /* of a thread's sentinel in its thread-state dict */
+    PyObject *spec_name_owned;     /* "__spec__" */
+    PyObject *name_name_owned;     /* "name" */
+    PyObject *thread_name_owned;   /* "_name", where threading.Thread keeps it */
+    PyObject *sentinel_key_owned;  /* of a thread's sentinel in its thread-state dict */
     struct greenlet_api greenlet;
     PyObject *settrace_stand_in_owned;
     PyObject *gettrace_stand_in_owned;

@@ -19,8 +19,7 @@ static const char *const kind_names[] = {
     [KIND_PYTHON] = "python",           [KIND_FUNCTION] = "function",   [KIND_METHOD] = "method",
     [KIND_CLASSMETHOD] = "classmethod", [KIND_SLOT] = "slot",           [KIND_TYPE] = "type",
     [KIND_CYTHON] = "cython",           [KIND_CALLABLE] = "callable",   [KIND_THREAD] = "thread",
-    [KIND_GREENLET] = "greenlet",       [KIND_TRUNCATED] = "truncated",
-    [KIND_EXCLUDED] = "excluded",
+    [KIND_GREENLET] = "greenlet",       [KIND_TRUNCATED] = "truncated", [KIND_EXCLUDED] = "excluded",
 };
 
 /* A list may be long: no reason to stop the program until it is made. */

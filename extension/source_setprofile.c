@@ -41,8 +41,7 @@ enter_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *objec
     const void *key = callable_key_unusual(tracer->state, callable);
     struct thread *thread = key != NULL ? tracer_thread(tracer, tstate, NULL) : NULL;
     compat_frame *frame = compat_frame_of_object(object);
-    if (thread != NULL &&
-        !tracer_enter_c(tracer, thread, key, callable, compat_frame_code(frame), frame)) {
+    if (thread != NULL && !tracer_enter_c(tracer, thread, key, callable, compat_frame_code(frame), frame)) {
         pass_over(thread);
     }
 }

@@ -36,8 +36,8 @@ class EventCost:
 class EventCosts:
     """By kind of event.
 
-    passed_over: a call that is not recorded, and of which Python 3.10 and 3.11 tell all the same: of a built-in
-        that nobody wants, or in what is excluded.
+    passed_over: a call that is not recorded, and of which Python 3.10 and 3.11 tell all the same: that of a
+        built-in that nobody wants, or of or by what is excluded.
     """
 
     python_call: EventCost

@@ -126,10 +126,18 @@ def changes_of_references(times: int) -> list[int]:
     return [sys.getrefcount(each) - count for each, count in zip(counted, before, strict=True)]
 
 
+def excluded() -> None:
+    work()
+
+
+excluded.__code__ = excluded.__code__.replace(co_filename="/f/excluded.py")
+
+
 def eventful_work(suspended: greenlet.greenlet) -> None:
     """Some 1,000 events: calls, built-ins, switches, a thread, a greenlet that was there before."""
-    for _ in range(100):
+    for _ in range(99):
         work()
+    excluded()
     suspended.switch()
     in_another_thread()
 
@@ -231,7 +239,7 @@ def recorded(**limits: int) -> Profile | None:
     try:
         recorder = _native.Recorder(
             builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
-            doors=(("d", "e"),), filters=((0, True, False, "threading"), (1, True, True, "/f/*")), **limits
+            doors=(("d", "e"),), filters=((0, True, False, "m"), (1, True, True, "/f/*")), **limits
         )  # fmt: skip
         for _ in range(2):
             recorder.start()

@@ -257,7 +257,7 @@ class Recording:
             self.touch(greenlet.thread, greenlet, len(greenlet.frames) - 1)[resumed] += 1
 
     def shows(self, greenlet: Greenlet) -> bool:
-        """Whether the greenlet's last frame is recorded: a built-in's is where the function is that called it."""
+        """Whether its last frame is recorded: a built-in's is where the function is that called it."""
         python = [frame for frame in greenlet.frames if frame.is_python]
         return (greenlet.frames[-1].is_python or self.builtins) and not self.excludes(python[-1])
 
