@@ -14,8 +14,7 @@ import greenlet
 import pytest
 from greenlet import getcurrent
 from leaks import conserves
-from recorded import node as node_of_path
-from recorded import record, stats
+from recorded import node, record, stats
 
 from greenletprofiler import Profile, Profiler
 from greenletprofiler.values import Times
@@ -63,20 +62,20 @@ def test_running_idle_and_own_time_add_up_to_each_threads_recorded_time(busy: Pr
 
 
 def test_self_times_add_up_to_the_total(busy: Profile) -> None:
-    marks = [node for node in busy.tree.walk() if not node.function.is_function]
+    marks = [each for each in busy.tree.walk() if not each.function.is_function]
     for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns"):
         functions = sum(getattr(each.self, name) for each in busy.functions)
-        assert functions + sum(getattr(node.self, name) for node in marks) == getattr(busy.total, name)
+        assert functions + sum(getattr(mark.self, name) for mark in marks) == getattr(busy.total, name)
 
 
 def test_inclusive_time_is_that_of_the_subtree(busy: Profile) -> None:
-    for node in busy.tree.walk():
-        below = [child.inclusive.running_ns for child in node.children]
-        assert node.inclusive.running_ns == node.self.running_ns + sum(below)
+    for each in busy.tree.walk():
+        below = [child.inclusive.running_ns for child in each.children]
+        assert each.inclusive.running_ns == each.self.running_ns + sum(below)
 
 
 def test_cpu_never_exceeds_running(busy: Profile) -> None:
-    assert all(node.self.cpu_ns <= node.self.running_ns for node in busy.tree.walk())
+    assert all(each.self.cpu_ns <= each.self.running_ns for each in busy.tree.walk())
 
 
 def test_a_thread_lives_no_longer_than_the_recording(busy: Profile) -> None:
@@ -273,7 +272,7 @@ def differs(phases: Phases) -> bool:
 
 
 def once_of_some(run: Callable[[], list[Phases]]) -> bool:
-    """Whether all are right: a busy machine may disturb one run, but a profiler that is wrong is so in each."""
+    """Whether all are right: a busy machine may disturb a run, but a profiler that is wrong is so in each."""
     return any(not any(map(differs, run())) for _ in range(ATTEMPTS))
 
 
@@ -323,7 +322,7 @@ def test_of_two_threads_that_share_the_interpreter_each_has_the_cpu_time_of_its_
     def run() -> list[Phases]:
         profile = record(program, builtins)
         return [
-            [(node_of_path(profile, name, "two_phases", phase).inclusive, used) for phase, used in phases.items()]
+            [(node(profile, name, "two_phases", phase).inclusive, used) for phase, used in phases.items()]
             for name, phases in used_ns.items()
         ]
 
