@@ -35,7 +35,7 @@ LEAKS_ANYWAY = (
 )
 
 ONE_PROFILE_FUNCTION = (
-    "asserts that threads have no profile function: up to 3.11 a profiler is one, and a thread has room for one"
+    "asserts that threads have no profile function; up to 3.11 a profiler is one, and there is room for one"
 )
 
 LEFT_OUT: tuple[LeftOut, ...] = (
