@@ -23,7 +23,7 @@ LINT_VENV = .venvs/lint
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help demo test test-python test-long test-all fuzz soak suites suites-python suites-ci install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help bench bench-python demo test test-python test-long test-all fuzz soak suites suites-python suites-ci install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -117,6 +117,32 @@ fuzz: install ## record PROGRAMS (5000) random programs and compare each with wh
 soak: install ## profile a server under load for SECONDS (900): nothing may grow, fail or slow down
 	@mkdir -p $(RESULTS)
 	$(VENV)/bin/python benchmarks/soak.py --seconds $(SECONDS) --chart $(RESULTS)/soak.svg --table $(RESULTS)/soak.md
+
+# -- benchmarks ------------------------------------------------------------------------------------------
+
+bench: ## measure what profiling costs on every CPython found here; docs/benchmarks.md, and an error for a missed target
+	@mkdir -p build
+	@$(PYTHON) tools/find_pythons.py > build/pythons-of-bench
+	@while read -r version python; do \
+	    echo "== CPython $$version"; \
+	    $(MAKE) --no-print-directory bench-python VENV=.venvs/bench-$$version PYTHON="$$python" </dev/null || true; \
+	    last=.venvs/bench-$$version; \
+	done < build/pythons-of-bench; \
+	$$last/bin/python benchmarks/bench.py --write docs
+
+bench-python: $(VENV)/bench.stamp ## the same on the one Python of VENV, without the page
+	$(VENV)/bin/python benchmarks/bench.py
+
+# Packages that have not come to a Python yet are left out there.
+$(VENV)/bench.stamp: $(VENV)/installed.stamp requirements/bench.txt benchmarks/floor.c
+	grep -v '^#' requirements/bench.txt | while read -r package; do \
+	    $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$package" \
+	        || echo "make: no $$package for this Python" >&2; \
+	done
+	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC benchmarks/floor.c \
+	    -I"$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
+	    -o "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"/floor.so
+	@touch $@
 
 # -- suites of other projects ----------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 /* position.c -- open calls of a greenlet, and the map from greenlets to positions. */
 #include "position.h"
 
-#define FIRST_OPEN_CALLS ((size_t)6)
+#define FIRST_OPEN_CALLS ((size_t)4)
 #define FIRST_BUCKETS ((size_t)16)
 
 struct position *
@@ -29,12 +29,14 @@ position_free(struct memory *memory, struct position *position)
     memory_free(memory, position, sizeof *position);
 }
 
+/* There may be a hundred thousand greenlets, some twenty calls deep, and one of sixty thousand calls: room for
+ * a few calls more, and never so little that all of it is copied too often. */
 bool
 position_grow(struct memory *memory, struct position *position)
 {
     size_t capacity = (size_t)(position->limit - position->bottom);
     size_t depth = (size_t)(position->top - position->bottom);
-    size_t grown = capacity + capacity / 2;
+    size_t grown = capacity + 3 + capacity / 32;
     struct open_call *calls =
         memory_resize(memory, position->bottom, capacity * sizeof *calls, grown * sizeof *calls);
     if (calls == NULL) {

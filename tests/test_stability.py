@@ -196,6 +196,38 @@ def test_a_paths_budget_keeps_totals_right_and_says_what_it_left_out() -> None:
     assert seen == 200
 
 
+def wait_at(depth: int) -> None:
+    if depth > 1:
+        wait_at(depth - 1)
+    else:
+        greenlet.getcurrent().parent.switch()
+
+
+@pytest.mark.parametrize("depth", [1, 3, 4, 12, 21, 60])
+def test_a_living_greenlet_takes_200_bytes_and_16_for_each_open_call(depth: int) -> None:
+    recorder = _native.Recorder(builtins=False, threads=False, hidden=(), polls=(), node_budget=1000)
+    recorder.start()
+    waiting = [greenlet.greenlet(wait_at) for _ in range(20_001)]
+    waiting[0].switch(depth)
+    before = recorder.memory_bytes
+    for each in waiting[1:]:
+        each.switch(depth)
+    taken = recorder.memory_bytes - before
+    recorder.stop()
+    assert taken / (len(waiting) - 1) <= 200 + 16 * depth
+
+
+def test_a_greenlet_that_ended_takes_100_bytes() -> None:
+    recorder = _native.Recorder(builtins=False, threads=False, hidden=(), polls=(), node_budget=1000)
+    recorder.start()
+    before = recorder.memory_bytes
+    for _ in range(100_000):
+        greenlet.greenlet(leaf).switch()
+    taken = recorder.memory_bytes - before
+    recorder.stop()
+    assert taken <= 100 * 100_000
+
+
 def test_whatever_memory_there_is_the_program_goes_on_and_what_is_lost_is_said() -> None:
     wrong, complete = in_a_small_process("with_little_memory(0, 90_000, 91)")  # type: ignore[misc]
     assert wrong == []

@@ -70,6 +70,9 @@ CPYTHON_FILES = (
     "test_sys_settrace", "test_monitoring",
 )  # fmt: skip
 
+#: gevent's packages lack its examples, and what is found instead are those of this project.
+NOT_OF_GEVENT = re.compile(r"gevent\.testing\.testcase\.Test_|gevent\.tests\.test__examples")
+
 #: A line of gevent's runner for each process that has ended: "! python -mgevent.tests.test__api [code 1] ..."
 GEVENT_END = re.compile(r"^[-!] .*-m ?(gevent\.tests\.\w+)(?: \[code (.+?)\])?", re.MULTILINE)
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
@@ -186,7 +189,8 @@ class Environment:
         text = COLOUR.sub("", output.read_text(errors="replace"))
         ends_in_text = {name: code or "0" for name, code in GEVENT_END.findall(text)}
         runs_processes = job.arguments[1] == "gevent.tests" and not CRASHED.search(end)
-        ran.ends = ends_in_text if runs_processes else {job.name: end}
+        ran.ends = without_examples(ends_in_text if runs_processes else {job.name: end})
+        ran.tests = without_examples(ran.tests)
         return ran
 
     def _run(self, job: Job, profiler: str, log: Path, output: Path) -> str:
@@ -206,6 +210,10 @@ class Environment:
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         return f"signal {-code}" if code < 0 else str(code)
+
+
+def without_examples(ends: dict[str, str]) -> dict[str, str]:
+    return {name: end for name, end in ends.items() if not NOT_OF_GEVENT.match(name)}
 
 
 def environment(log: Path, profiler: str) -> dict[str, str]:

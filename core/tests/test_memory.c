@@ -3,7 +3,7 @@
 
 #define GREENLETS 40
 #define DEPTH 30
-#define REQUESTS_AT_MOST 400
+#define REQUESTS_AT_MOST 1000
 
 /* A program of everything: threads, greenlets, deep calls, new paths, ends, stop, and once more. */
 static void
@@ -127,7 +127,17 @@ a_limit_is_never_exceeded_and_room_comes_back(void)
     CHECK(memory.bytes == 0);
 }
 
+static void
+a_node_takes_at_most_96_bytes_and_a_greenlet_that_ended_100(void)
+{
+    CHECK(sizeof(struct node) <= 96);
+    CHECK(sizeof(struct greenlet_record) <= 100);
+    CHECK(sizeof(struct open_call) <= 16);
+}
+
 const struct test memory_tests[] = {
+    {"a node takes at most 96 bytes and a greenlet that ended 100",
+     a_node_takes_at_most_96_bytes_and_a_greenlet_that_ended_100},
     {"a limit is never exceeded and room comes back", a_limit_is_never_exceeded_and_room_comes_back},
     {"any failing request leaves a poorer recording that says so",
      any_failing_request_leaves_a_poorer_recording_that_says_so},

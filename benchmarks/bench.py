@@ -1,0 +1,126 @@
+"""The benchmark: what profiling costs, beside other profilers and beside what is promised.
+
+    bench.py                      measures on this Python, and keeps the results in build/bench/
+    bench.py --write docs         makes docs/benchmarks.md and its picture of all results that are kept
+    bench.py --only fib ours      some of it, shown and not kept
+
+Each (workload, contender) is measured in a process of its own, pinned to one core; the contenders of a
+workload take turns, as often as --repeats says. The exit code is 1 if a target is missed (bench_targets.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from bench_contenders import CONTENDERS
+from bench_page import write_page
+from bench_results import Results
+from bench_targets import verdicts
+from bench_workloads import WORKLOADS
+
+HERE = Path(__file__).resolve().parent
+KEPT = HERE.parent / "build" / "bench"
+TIMEOUT_SECONDS = 300
+COUNTS = ("10", "100", "1000", "10000", "100000", "1000000")
+TRUE_SHARES = ("ours", "ours, built-ins", "cProfile", "Yappi, wall", "Yappi, CPU")
+PROCESSES_OF_TRUTH = 5
+
+
+def pin() -> None:
+    """On the last core; the first one has the most to do for the system."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def measure(*words: str, pinned: bool = True) -> Any:
+    """What one process measured; None if it failed."""
+    done = subprocess.run(
+        [sys.executable, str(HERE / "bench_measure.py"), *words], capture_output=True, text=True,
+        timeout=TIMEOUT_SECONDS, preexec_fn=pin if pinned else None,
+    )  # fmt: skip
+    if done.returncode != 0:
+        print(f"    {' '.join(words)}: {done.stderr.strip().splitlines()[-1:]}", file=sys.stderr)
+        return None
+    return json.loads(done.stdout)
+
+
+def add_costs(results: Results, only: list[str], repeats: int) -> None:
+    there = {name: each for name, each in CONTENDERS.items() if each.is_there()}
+    results.missing += [name for name in CONTENDERS if name not in there]
+    results.versions = {each.distribution: each.version for each in there.values() if each.distribution}
+    for workload in WORKLOADS:
+        if only and workload not in only:
+            continue
+        known = results.pairs.setdefault(workload, {})
+        for _ in range(repeats):
+            for name in there:
+                if not {name, *there}.isdisjoint(only) and name not in only:
+                    continue
+                pairs = measure("added", workload, name)
+                known.setdefault(name, []).extend(pairs or [])
+        results.failed += [f"{name} on {workload}" for name, pairs in known.items() if not pairs]
+        show_costs(results, workload)
+
+
+def show_costs(results: Results, workload: str) -> None:
+    measured = [name for name, pairs in results.pairs[workload].items() if pairs]
+    added = [f"{name} {results.added_ns(workload, name).middle:,.0f}" for name in measured]
+    print(f"{workload}: {', '.join(added)}", flush=True)
+
+
+def add_the_rest(results: Results) -> None:
+    for _ in range(PROCESSES_OF_TRUTH):
+        for name in TRUE_SHARES:
+            shares = measure("truth", name)
+            results.truth.setdefault(name, []).extend([shares] if shares else [])
+    results.nodes = {count: measure("nodes", count) for count in COUNTS}
+    results.greenlets = {count: measure("greenlets", count) for count in ("1", *COUNTS[:-1])}
+    results.snapshot = measure("snapshot", pinned=False)
+
+
+def kept() -> list[Results]:
+    files = sorted(KEPT.glob("*.json"), key=lambda file: int(file.stem.split(".")[1]))
+    return [Results(**json.loads(file.read_text())) for file in files]
+
+
+def judge(results: Results) -> int:
+    missed = 0
+    for verdict in verdicts(results):
+        word = "told" if verdict.limit is None else "MISSED" if verdict.is_missed else "kept"
+        limit = "" if verdict.limit is None else f"(limit {verdict.limit:.3f})"
+        print(f"{word:6} {verdict.target.name}: {verdict.figure:.3f} {limit}")
+        missed += verdict.is_missed
+    return 1 if missed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--write", type=Path, metavar="FOLDER", help="make the page of what is kept, and end")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads and contenders")
+    parser.add_argument("--repeats", type=int, default=3, help="processes for each workload and contender")
+    options = parser.parse_args()
+    if options.write:
+        write_page(options.write / "benchmarks.md", options.write / "benchmarks.svg", kept())
+        return max((judge(results) for results in kept()), default=1)
+    results = Results(platform.python_version())
+    results.stamp_ns = measure("stamp")
+    add_costs(results, options.only, options.repeats)
+    if options.only:
+        return 0
+    add_the_rest(results)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    (KEPT / f"{results.python}.json").write_text(json.dumps(asdict(results), indent=1))
+    return judge(results)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

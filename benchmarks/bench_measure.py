@@ -1,0 +1,276 @@
+"""Measures in a process of its own, and prints JSON: one of the functions below, by name.
+
+    python bench_measure.py added "fib" "ours"         plain and profiled, in turns
+    python bench_measure.py stamp | truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot
+
+Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
+at one moment than at another. So everything is measured beside something else, and told as a ratio to it.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from time import perf_counter, process_time_ns
+from typing import Any
+
+PAIRS = 5
+
+
+def timed_ns(run: Callable[[], object]) -> int:
+    began_ns = process_time_ns()
+    run()
+    return process_time_ns() - began_ns
+
+
+def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
+    """For each pair: plain ns and added ns, of one unit."""
+    from bench_contenders import CONTENDERS
+    from bench_workloads import WORKLOADS
+
+    workload, contender = WORKLOADS[workload_name], CONTENDERS[contender_name]
+    run = workload.prepare()
+    run()
+    pairs = []
+    for _ in range(PAIRS):
+        run()  # without a profiler, and before it is timed: code is adapted again
+        plain_ns = timed_ns(run)
+        with contender.profiling():
+            run()
+            profiled_ns = timed_ns(run)
+        pairs.append({"plain": plain_ns / workload.units, "added": (profiled_ns - plain_ns) / workload.units})
+    return pairs
+
+
+def stamp() -> float:
+    """ns of a reading of the time-stamp counter; the least of some."""
+    import floor
+
+    return min(float(floor.stamp_ns()) for _ in range(9))
+
+
+# -- truth -----------------------------------------------------------------------------------------------
+
+
+def tiny() -> None:
+    pass
+
+
+def of_calls() -> None:
+    for _ in range(300_000):
+        tiny()
+
+
+def of_loops(rounds: int) -> None:
+    for _ in range(rounds):
+        pass
+
+
+def truth(kind: str) -> dict[str, float]:
+    """The share of a phase of 300,000 tiny calls, beside a loop without calls that takes as long: by the
+    process's own clock without a profiler, and as a profile shows it."""
+    of_calls()
+    calls_ns = min(timed_ns(of_calls) for _ in range(5))
+    rounds = 1_000_000
+    rounds = int(rounds * calls_ns / min(timed_ns(lambda: of_loops(rounds)) for _ in range(5)))
+    plain_ns = [0, 0]
+    for _ in range(5):
+        plain_ns[0] += timed_ns(of_calls)
+        plain_ns[1] += timed_ns(lambda: of_loops(rounds))
+
+    def phases() -> None:
+        for _ in range(3):
+            of_calls()
+            of_loops(rounds)
+
+    shown = SHARES[kind](phases)
+    return {"plain": plain_ns[0] / sum(plain_ns), **shown}
+
+
+def share(calls: float, loops: float) -> float:
+    return calls / (calls + loops)
+
+
+def shares_of_ours(builtins: bool) -> Callable[[Callable[[], None]], dict[str, float]]:
+    def shares(phases: Callable[[], None]) -> dict[str, float]:
+        from greenletprofiler import Profiler
+
+        profiler = Profiler(builtins=builtins)
+        with profiler:
+            phases()
+        profile = profiler.snapshot()
+        return {"shown": share_in(profile), "raw": share_in(profile.raw())}
+
+    return shares
+
+
+def share_in(profile: Any) -> float:
+    times = {each.function.name: each.inclusive.cpu_ns for each in profile.functions}
+    return share(times["of_calls"], times["of_loops"])
+
+
+def shares_of_cprofile(phases: Callable[[], None]) -> dict[str, float]:
+    import cProfile
+    import pstats
+
+    profiler = cProfile.Profile()
+    profiler.runcall(phases)
+    times = {name: numbers[3] for (_, _, name), numbers in pstats.Stats(profiler).stats.items()}  # type: ignore[attr-defined]
+    return {"shown": share(times["of_calls"], times["of_loops"])}
+
+
+def shares_of_yappi(clock: str) -> Callable[[Callable[[], None]], dict[str, float]]:
+    def shares(phases: Callable[[], None]) -> dict[str, float]:
+        import yappi
+
+        yappi.set_clock_type(clock)
+        yappi.start()
+        phases()
+        yappi.stop()
+        times = {each.name: each.ttot for each in yappi.get_func_stats()}
+        return {"shown": share(times["of_calls"], times["of_loops"])}
+
+    return shares
+
+
+SHARES: dict[str, Callable[[Callable[[], None]], dict[str, float]]] = {
+    "ours": shares_of_ours(False),
+    "ours, built-ins": shares_of_ours(True),
+    "cProfile": shares_of_cprofile,
+    "Yappi, wall": shares_of_yappi("wall"),
+    "Yappi, CPU": shares_of_yappi("cpu"),
+}
+
+
+# -- curves ----------------------------------------------------------------------------------------------
+
+
+def hot() -> None:
+    pass
+
+
+def calling_hot(number: int) -> Callable[[], None]:
+    names: dict[str, Any] = {"hot": hot}
+    exec(f"def hot_{number}(): hot()", names)
+    function: Callable[[], None] = names[f"hot_{number}"]
+    return function
+
+
+HOT_PATHS = [calling_hot(number) for number in range(10)]
+
+
+def ten_hot_paths() -> None:
+    """40,000 calls, 2,000 on each of ten paths of two functions."""
+    for _ in range(2_000):
+        for path in HOT_PATHS:
+            path()
+
+
+def left(depth: int) -> None:
+    if depth:
+        left(depth - 1)
+        right(depth - 1)
+
+
+def right(depth: int) -> None:
+    if depth:
+        left(depth - 1)
+        right(depth - 1)
+
+
+HOT_EVENTS = 2 * 2 * 10 * 2_000
+
+
+def per_event_ns(grow: Callable[[], object]) -> dict[str, float]:
+    """Of the hot paths, before and after something has grown, in turns with the same without a profiler."""
+    from greenletprofiler import Profiler
+
+    ten_hot_paths()
+    profiler = Profiler(builtins=False)
+    with profiler:
+        kept = grow()
+        ten_hot_paths()
+        profiled_ns = min(timed_ns(ten_hot_paths) for _ in range(7))
+    ten_hot_paths()
+    plain_ns = min(timed_ns(ten_hot_paths) for _ in range(7))
+    del kept
+    return {"plain": plain_ns / HOT_EVENTS, "event": (profiled_ns - plain_ns) / HOT_EVENTS}
+
+
+def nodes(count: str) -> dict[str, float]:
+    """With a tree of about so many nodes; `random`: an event of a walk over all of them."""
+    depth = max(1, int(count).bit_length() - 2)
+    found = per_event_ns(lambda: left(depth))
+    visits = 2 * 2 ** (depth + 1)
+    from greenletprofiler import Profiler
+
+    with Profiler(builtins=False):
+        left(depth)
+        walked_ns = timed_ns(lambda: left(depth))
+    return {**found, "random": (walked_ns - timed_ns(lambda: left(depth))) / visits}
+
+
+def greenlets(count: str) -> dict[str, float]:
+    """With so many greenlets that are alive, each in a call."""
+    import greenlet
+
+    def wait() -> None:
+        greenlet.getcurrent().parent.switch()
+
+    def grow() -> list[greenlet.greenlet]:
+        waiting = [greenlet.greenlet(wait) for _ in range(int(count))]
+        for each in waiting:
+            each.switch()
+        return waiting
+
+    return per_event_ns(grow)
+
+
+# -- a snapshot of a million nodes -----------------------------------------------------------------------
+
+
+def snapshot() -> dict[str, float]:
+    """Seconds that it takes, that it stops another thread for at most, and that a callgrind file takes."""
+    import tempfile
+    import threading
+    import time
+
+    from greenletprofiler import Profiler
+
+    profiler = Profiler(builtins=False)
+    longest, done = [0.0], threading.Event()
+
+    def watch() -> None:
+        last = perf_counter()
+        while not done.is_set():
+            time.sleep(0.0005)
+            now = perf_counter()
+            longest[0] = max(longest[0], now - last)
+            last = now
+
+    with profiler:
+        left(19)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        time.sleep(0.05)
+        longest[0] = 0.0
+        began = perf_counter()
+        profile = profiler.snapshot()
+        taken = perf_counter() - began
+        stopped = longest[0]
+        done.set()
+        watcher.join()
+    with tempfile.NamedTemporaryFile(suffix=".callgrind") as file:
+        began = perf_counter()
+        profile.save(file.name)
+        written = perf_counter() - began
+    return {"nodes": len(profile.call_tree), "snapshot": taken, "stopped": stopped, "callgrind": written}
+
+
+MEASUREMENTS: dict[str, Callable[..., object]] = {
+    each.__name__: each for each in (added, stamp, truth, nodes, greenlets, snapshot)
+}
+
+if __name__ == "__main__":
+    print(json.dumps(MEASUREMENTS[sys.argv[1]](*sys.argv[2:])))

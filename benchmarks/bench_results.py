@@ -1,0 +1,86 @@
+"""What was measured on one Python, and the figures that targets are about.
+
+    results.added("fib", "ours")          added ns a unit: a median, with its quartiles
+    results.ratio("fib", "ours", "cProfile")
+
+Ratios between contenders are of added time over plain time, each measured in one process in turns with the
+other, so that they hold on a machine whose cores change their speed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median, quantiles
+from typing import NamedTuple
+
+
+class Spread(NamedTuple):
+    middle: float
+    low: float
+    high: float
+
+
+def spread(values: Sequence[float]) -> Spread:
+    """The median and the quartiles."""
+    if len(values) < 2:
+        return Spread(values[0], values[0], values[0])
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return Spread(median(values), low, high)
+
+
+Pairs = list[dict[str, float]]
+
+
+@dataclass
+class Results:
+    """pairs: workload -> contender -> plain and added ns of a unit, pair by pair. versions: of contenders.
+
+    truth: contender -> shares, one a process. nodes, greenlets: count -> ns of an event. snapshot: seconds.
+    """
+
+    python: str
+    versions: dict[str, str] = field(default_factory=dict)
+    missing: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    pairs: dict[str, dict[str, Pairs]] = field(default_factory=dict)
+    stamp_ns: float = 0.0
+    truth: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    nodes: dict[str, dict[str, float]] = field(default_factory=dict)
+    greenlets: dict[str, dict[str, float]] = field(default_factory=dict)
+    snapshot: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def is_new(self) -> bool:
+        """Whether it has sys.monitoring."""
+        return tuple(map(int, self.python.split(".")[:2])) >= (3, 12)
+
+    def has(self, workload: str, *contenders: str) -> bool:
+        return all(self.pairs.get(workload, {}).get(contender) for contender in contenders)
+
+    def plain_ns(self, workload: str) -> float:
+        """Of a unit, over all that was measured."""
+        return median(pair["plain"] for pairs in self.pairs[workload].values() for pair in pairs)
+
+    def relative(self, workload: str, contender: str) -> Spread:
+        """Added time, in plain times."""
+        return spread([pair["added"] / pair["plain"] for pair in self.pairs[workload][contender]])
+
+    def added_ns(self, workload: str, contender: str) -> Spread:
+        """Added time of a unit, at the machine's usual speed."""
+        plain_ns = self.plain_ns(workload)
+        low, middle, high = (each * plain_ns for each in sorted(self.relative(workload, contender)))
+        return Spread(middle, low, high)
+
+    def ratio(self, workload: str, contender: str, other: str) -> float:
+        """Of what one adds to what another adds."""
+        return self.relative(workload, contender).middle / self.relative(workload, other).middle
+
+    def of_plain(self, workload: str, contender: str) -> float:
+        """Profiled time, in plain times."""
+        return 1 + self.relative(workload, contender).middle
+
+    def flatness(self, curve: Mapping[str, Mapping[str, float]]) -> float:
+        """How far the dearest event is above the cheapest, as a share of that."""
+        events = [point["event"] / point["plain"] for point in curve.values()]
+        return max(events) / min(events) - 1

@@ -1,0 +1,126 @@
+"""What the profiler promises of its cost, and whether results keep it.
+
+Each target is a figure of Results, and the most (or least) that it may be on Python 3.12 and later, and on
+3.10 and 3.11; None where it is told and not judged. A target of which something is missing is not judged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from bench_results import Results
+
+
+@dataclass(frozen=True)
+class Target:
+    """needs: what must have been measured, (workload, contenders...). is_least: the limit is from below."""
+
+    name: str
+    figure: Callable[[Results], float]
+    limit_new: float | None
+    limit_old: float | None
+    needs: tuple[tuple[str, ...], ...] = ()
+    is_least: bool = False
+
+    def limit(self, results: Results) -> float | None:
+        return self.limit_new if results.is_new else self.limit_old
+
+    def applies(self, results: Results) -> bool:
+        return all(results.has(*each) for each in self.needs)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Of a target, on one Python."""
+
+    target: Target
+    figure: float
+    limit: float | None
+
+    @property
+    def is_missed(self) -> bool:
+        if self.limit is None:
+            return False
+        return self.figure < self.limit if self.target.is_least else self.figure > self.limit
+
+
+def stamps_above_floor(results: Results) -> float:
+    above = results.relative("fib", "ours").middle - results.relative("fib", "floor").middle
+    return above * results.plain_ns("fib") / results.stamp_ns
+
+
+def against(workload: str, ours: str, other: str) -> Callable[[Results], float]:
+    return lambda results: results.ratio(workload, ours, other)
+
+
+def of_plain(workload: str, ours: str) -> Callable[[Results], float]:
+    return lambda results: results.of_plain(workload, ours)
+
+
+def throughput(ours: str) -> Callable[[Results], float]:
+    return lambda results: 1 / results.of_plain("pywsgi", ours)
+
+
+def farthest_from_plain(contender: str) -> Callable[[Results], float]:
+    """The median over processes of how far the share of the tiny calls is from the plain one."""
+
+    def figure(results: Results) -> float:
+        distances = sorted(abs(run["shown"] - run["plain"]) for run in results.truth[contender])
+        return distances[len(distances) // 2]
+
+    return figure
+
+
+def ratio(name: str, workload: str, ours: str, other: str, new: float, old: float) -> Target:
+    return Target(name, against(workload, ours, other), new, old, ((workload, ours, other),))
+
+
+FULL: Final = "ours, built-ins"
+
+TARGETS: Final = (
+    Target(
+        "Python calls: time stamps above callbacks that do nothing", stamps_above_floor, 2, 2,
+        (("fib", "ours", "floor"),),
+    ),
+    ratio("Python calls, against cProfile", "fib", "ours", "cProfile", 0.33, 0.80),
+    ratio("Python calls, with built-ins, against cProfile", "fib", FULL, "cProfile", 0.50, 0.80),
+    ratio("built-in calls, against cProfile", "built-ins", FULL, "cProfile", 0.50, 0.80),
+    ratio("Python calls, with built-ins, against Yappi, wall", "fib", FULL, "Yappi, wall", 1 / 7, 1 / 3),
+    ratio("Python calls, with built-ins, against Yappi, CPU", "fib", FULL, "Yappi, CPU", 1 / 25, 1 / 12),
+    Target(
+        "a loop without calls, in plain times", of_plain("call-free loop", FULL), 1.05, None,
+        (("call-free loop", FULL),),
+    ),
+    ratio("raw switches, against an empty trace function", "raw switches", "ours", "floor", 1.5, 1.5),
+    Target(
+        "excluded code, in plain times", of_plain("fib", "ours, excluded"), 1.10, None,
+        (("fib", "ours, excluded"),),
+    ),
+    Target(
+        "pywsgi, share of plain throughput", throughput("ours"), 0.82, 0.70, (("pywsgi", "ours"),), True
+    ),
+    Target(
+        "pywsgi, with built-ins, share of plain throughput", throughput(FULL), 0.78, 0.65,
+        (("pywsgi", FULL),), True,
+    ),
+    Target("tiny calls: share shown, away from plain", farthest_from_plain("ours"), 0.05, 0.05),
+    Target("the same with built-ins", farthest_from_plain(FULL), 0.05, 0.05),
+    Target("hot paths, from 10 to 1,000,000 nodes: growth", lambda it: it.flatness(it.nodes), 0.15, 0.15),
+    Target(
+        "hot paths, from 1 to 100,000 greenlets: growth", lambda it: it.flatness(it.greenlets), 0.15, 0.15
+    ),
+    Target("snapshot of a million nodes, seconds", lambda it: it.snapshot["snapshot"], 1.0, 1.0),
+    Target("the program stopped by it at a time, seconds", lambda it: it.snapshot["stopped"], 0.05, 0.05),
+    Target("that written as callgrind, seconds", lambda it: it.snapshot["callgrind"], 5.0, 5.0),
+)  # fmt: skip
+
+
+def verdicts(results: Results) -> list[Verdict]:
+    """Of the targets for which everything is there."""
+    return [
+        Verdict(target, target.figure(results), target.limit(results))
+        for target in TARGETS
+        if target.applies(results)
+    ]

@@ -1,0 +1,119 @@
+"""The benchmark: its workloads and contenders run, and a missed target is told. Here no time is judged."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from recorded import stats
+
+from greenletprofiler import Profiler
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+from bench_contenders import CONTENDERS
+from bench_page import write_page
+from bench_results import Results
+from bench_targets import TARGETS, Target, verdicts
+from bench_workloads import WORKLOADS
+
+
+@pytest.mark.parametrize("name", WORKLOADS)
+def test_a_workload_runs_and_is_profiled(name: str) -> None:
+    run = WORKLOADS[name].prepare()
+    with Profiler(builtins=False) as profiler:
+        run()
+    assert profiler.snapshot().total.cpu_ns > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "function"), [("fib", "fib"), ("generators", "numbers"), ("deep recursion", "down")]
+)
+def test_a_workload_does_as_many_things_as_it_says(name: str, function: str) -> None:
+    workload = WORKLOADS[name]
+    with Profiler(builtins=False) as profiler:
+        workload.prepare()()
+    found = stats(profiler.snapshot(), function)
+    assert abs(found.calls + found.resumes - workload.units) <= 1
+
+
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_a_contender_starts_and_stops_twice(name: str) -> None:
+    contender = CONTENDERS[name]
+    if not contender.is_there():
+        pytest.skip(f"{contender.module} is not installed")
+    ran = []
+    for _ in range(2):
+        with contender.profiling():
+            ran.append(len(ran))
+    assert ran == [0, 1]
+
+
+def results(ours: float = 10.0, floor: float = 5.0, python: str = "3.13.0") -> Results:
+    """Of fib alone: what ours and the floor add to a call of 50 ns."""
+    pairs = {
+        name: [{"plain": 50.0, "added": added}] * 3
+        for name, added in {"ours": ours, "floor": floor, "cProfile": 100.0}.items()
+    }
+    flat = {count: {"plain": 20.0, "event": 20.0, "random": 90.0} for count in ("10", "1000")}
+    return Results(
+        python, pairs={"fib": pairs}, stamp_ns=10.0, nodes=flat, greenlets=flat,
+        truth={name: [{"plain": 0.5, "shown": 0.5, "raw": 0.7}] for name in ("ours", "ours, built-ins")},
+        snapshot={"nodes": 1e6, "snapshot": 0.5, "stopped": 0.01, "callgrind": 1.0},
+    )  # fmt: skip
+
+
+def missed(found: Results) -> list[str]:
+    return [verdict.target.name for verdict in verdicts(found) if verdict.is_missed]
+
+
+def test_targets_that_are_kept_are_not_missed() -> None:
+    assert missed(results()) == []
+
+
+def test_a_call_that_costs_more_than_two_stamps_above_the_floor_is_a_miss() -> None:
+    assert missed(results(ours=26.0)) == ["Python calls: time stamps above callbacks that do nothing"]
+
+
+def test_limits_differ_from_python_to_python() -> None:
+    name = "Python calls, against cProfile"
+    assert name in missed(results(ours=50.0, floor=49.0))
+    assert missed(results(ours=50.0, floor=49.0, python="3.11.7")) == []
+
+
+def test_wrong_shares_a_steep_curve_and_a_slow_snapshot_are_misses() -> None:
+    found = results()
+    found.truth["ours"] = [{"plain": 0.5, "shown": 0.6, "raw": 0.7}]
+    found.nodes = {**found.nodes, "1000000": {"plain": 20.0, "event": 24.0, "random": 90.0}}
+    found.snapshot = {**found.snapshot, "stopped": 0.06}
+    assert missed(found) == [
+        "tiny calls: share shown, away from plain",
+        "hot paths, from 10 to 1,000,000 nodes: growth",
+        "the program stopped by it at a time, seconds",
+    ]
+
+
+def test_what_was_not_measured_is_not_judged() -> None:
+    judged = {verdict.target.name for verdict in verdicts(results())}
+    assert "pywsgi, share of plain throughput" not in judged
+    assert "Python calls, against cProfile" in judged
+
+
+def test_a_limit_from_below_is_missed_from_below() -> None:
+    least = Target("share", lambda _: 0.5, 0.82, 0.70, is_least=True)
+    assert [replace(least, limit_new=limit).limit(results()) for limit in (0.4, None)] == [0.4, None]
+    assert {target.is_least for target in TARGETS} == {True, False}
+
+
+def test_the_page_tells_every_verdict_and_has_its_picture(tmp_path: Path) -> None:
+    found = results(ours=26.0)
+    write_page(tmp_path / "benchmarks.md", tmp_path / "benchmarks.svg", [found])
+    page = (tmp_path / "benchmarks.md").read_text()
+    for verdict in verdicts(found):
+        figure = f"{verdict.figure:.3f}"
+        line = next(line for line in page.splitlines() if line.startswith(f"| {verdict.target.name} |"))
+        assert (f"**{figure}**" if verdict.is_missed else figure) in line
+    assert "benchmarks.svg" in page
+    assert (tmp_path / "benchmarks.svg").read_text().startswith("<svg")
