@@ -354,6 +354,34 @@ def test_a_recording_that_starts_and_stops_in_excluded_code_takes_over_what_is_i
     assert stats(profile, "leaf").calls == 4
 
 
+def test_a_thread_that_is_in_excluded_code_at_the_start_goes_on_in_its_own_greenlet() -> None:
+    profiler = Profiler(exclude=["layer"], builtins=False)
+    here, there = threading.Lock(), threading.Lock()
+    here.acquire()
+    there.acquire()
+
+    def wait() -> None:
+        here.release()
+        there.acquire()
+
+    def work() -> None:
+        layer.deeper(wait, 3)
+        leaf()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    here.acquire()
+    with profiler:
+        there.release()
+        thread.join()
+    profile = profiler.snapshot().raw()
+    check_account(profile)
+    assert calls(profile, "work", "leaf") == 1
+    assert stats(profile, "work").calls == stats(profile, "wait").calls == 0
+    ids = [each.id for each in profile.threads if each.name == thread.name]
+    assert [each.switches for each in profile.greenlets if each.thread_id in ids] == [0]
+
+
 def test_generators_that_were_resumed_before_the_start_are_passed_over() -> None:
     running = layer.every(leaf, 5)
     next(running)
@@ -488,6 +516,10 @@ def test_excluded_code_tells_of_nothing_once_it_has_run() -> None:
 # -- other tools -------------------------------------------------------------------------------------------
 
 
+#: The tool id that the profiler takes if it is free.
+FIRST_CHOICE = 3
+
+
 def events_of_a_tool(tool_id: int, program: Callable[[], object]) -> list[str]:
     """Names of the functions that another tool is told of."""
     monitoring = sys.monitoring
@@ -536,14 +568,16 @@ def test_what_another_tool_disabled_under_our_id_is_recorded() -> None:
     def program() -> None:
         layer.through(leaf)
 
-    for tool_id in (3, 4, 2):
-        monitoring.use_tool_id(tool_id, "another tool")
-        for event in (monitoring.events.PY_START, monitoring.events.PY_RETURN):
-            monitoring.register_callback(tool_id, event, lambda *_: monitoring.DISABLE)
-        monitoring.set_events(tool_id, monitoring.events.PY_START | monitoring.events.PY_RETURN)
-        program()
-        monitoring.set_events(tool_id, 0)
-        monitoring.free_tool_id(tool_id)
+    events = monitoring.events.PY_START, monitoring.events.PY_RETURN
+    monitoring.use_tool_id(FIRST_CHOICE, "another tool")
+    for event in events:
+        monitoring.register_callback(FIRST_CHOICE, event, lambda *_: monitoring.DISABLE)
+    monitoring.set_events(FIRST_CHOICE, sum(events))
+    program()
+    monitoring.set_events(FIRST_CHOICE, 0)
+    for event in events:
+        monitoring.register_callback(FIRST_CHOICE, event, None)
+    monitoring.free_tool_id(FIRST_CHOICE)
     profile = record(program, exclude=[])
     assert calls(profile, "through", "leaf") == 1
 
