@@ -23,7 +23,7 @@ from bench_workloads import WORKLOADS  # noqa: E402
 
 #: In a process of its own, for some leave greenlets behind.
 ALL_WORKLOADS = """
-from bench_workloads import WORKLOADS  # noqa: E402
+from bench_workloads import WORKLOADS
 from greenletprofiler import Profiler
 
 for name, workload in WORKLOADS.items():
