@@ -41,6 +41,7 @@ class Server:
         self._requests = requests
         self._server = WSGIServer(("127.0.0.1", 0), application, log=None)
         self._server.start()
+        self._server.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # of connections too
         self._client = subprocess.Popen(
             [sys.executable, str(Path(__file__)), str(self._server.server_port)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,

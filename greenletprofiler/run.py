@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import gc
 import io
 import os
 import signal
@@ -202,7 +203,7 @@ class Run:
             return
         self._is_writing = True
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM_TO_WRITE)  # SIGTERM may have come deep down
-        with _signals_held():
+        with _signals_held(), _collector_held():
             if self._profiler.running:
                 self._profiler.stop()
             self._report.write(self._profiler.snapshot())
@@ -263,6 +264,20 @@ def _signals_held() -> Iterator[None]:
     finally:
         with suppress(KeyboardInterrupt):  # handlers of what came run in this call
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _collector_held() -> Iterator[None]:
+    """Making a profile makes many objects. What the program leaves to the collector is for the interpreter
+    to find at its end: a finalizer may rely on that, and wait forever for a thread that has not ended yet.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _threads_go_on() -> bool:

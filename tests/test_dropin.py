@@ -525,7 +525,8 @@ def test_greenlets_are_told_by_class_name_time_and_switches() -> None:
     assert [worker.sched_count for worker in workers] == [2, 2, 2]
     assert all(worker.ttot >= 0.018 for worker in workers)
     assert sum(worker.ttot for worker in workers) == pytest.approx(named(stats, "work").ttot, rel=0.05)
-    assert len({item.id for item in greenlets}) == len(greenlets) == 4
+    assert len({item.id for item in greenlets}) == len(greenlets)
+    assert len(workers) == 3 and any(item.name == "greenlet" for item in greenlets)
     out = io.StringIO()
     greenlets.print_all(out)
     assert out.getvalue().splitlines()[1].split() == ["name", "id", "ttot", "scnt"]

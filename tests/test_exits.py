@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -167,3 +168,30 @@ def test_the_command_leaves_no_half_of_a_profile_of_a_program_that_ends_abruptly
     profiled = run("-o", "out.pstats", "program.py", folder=tmp_path)
     ends_alike(profiled, plain)
     assert [path.name for path in tmp_path.iterdir()] == ["program.py"]
+
+
+def test_what_is_left_to_the_collector_is_not_finalized_before_the_interpreter_ends(tmp_path: Path) -> None:
+    """A finalizer that waits for a lock of a daemon thread is told at the interpreter's end, not before, that
+    it would wait forever: so the profile must not have the collector run."""
+    (tmp_path / "program.py").write_text(
+        textwrap.dedent("""
+            import atexit, gc
+
+            gc.set_threshold(200)
+
+            class Cycle:
+                def __init__(self):
+                    self.itself = self
+
+                def __del__(self):
+                    print("finalized", "after" if at_end else "before", "the program's exit handlers")
+
+            at_end = []
+            atexit.register(at_end.append, True)
+            gc.collect()
+            gc.disable()
+            Cycle()
+            gc.enable()
+        """)
+    )
+    assert run("program.py", folder=tmp_path).stdout == "finalized after the program's exit handlers\n"
