@@ -152,6 +152,7 @@ class Run:
         self._is_writing = False
         self._is_written = False
         self._sigterm_came = False
+        self._holds_collector = False
 
     def run(self, program: Program) -> int:
         """Runs it and returns its exit code; the profile is written when the interpreter exits.
@@ -163,6 +164,7 @@ class Run:
         try:
             program.enter()
             self._handle_sigterm()
+            atexit.register(self._release_collector)  # the first one is called last
             atexit.register(self._write)  # should all else fail
             error = self._run_program(program)
         except ProfilerError:
@@ -202,8 +204,9 @@ class Run:
         if self._is_writing or self._is_written or os.getpid() != self._process_id:
             return
         self._is_writing = True
+        self._hold_collector()
         sys.setrecursionlimit(sys.getrecursionlimit() + ROOM_TO_WRITE)  # SIGTERM may have come deep down
-        with _signals_held(), _collector_held():
+        with _signals_held():
             if self._profiler.running:
                 self._profiler.stop()
             self._report.write(self._profiler.snapshot())
@@ -211,6 +214,18 @@ class Run:
         self._is_written = True
         if self._sigterm_came:
             _terminate_by_default()
+
+    def _hold_collector(self) -> None:
+        """Making a profile makes so many objects that the collector would run. What the program leaves to it
+        is for the interpreter to find at its end: a finalizer may rely on that, and wait forever for a thread
+        that has not ended yet."""
+        self._holds_collector = gc.isenabled()
+        gc.disable()
+
+    def _release_collector(self) -> None:
+        """Once all exit handlers have run: now the interpreter collects."""
+        if self._holds_collector:
+            gc.enable()
 
     def _handle_sigterm(self) -> None:
         if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
@@ -264,20 +279,6 @@ def _signals_held() -> Iterator[None]:
     finally:
         with suppress(KeyboardInterrupt):  # handlers of what came run in this call
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _collector_held() -> Iterator[None]:
-    """Making a profile makes many objects. What the program leaves to the collector is for the interpreter
-    to find at its end: a finalizer may rely on that, and wait forever for a thread that has not ended yet.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _threads_go_on() -> bool:

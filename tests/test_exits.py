@@ -177,7 +177,9 @@ def test_what_is_left_to_the_collector_is_not_finalized_before_the_interpreter_e
         textwrap.dedent("""
             import atexit, gc
 
-            gc.set_threshold(200)
+            gc.set_threshold(700)
+            for number in range(1000):
+                exec(f"def f{number}(): pass\\nf{number}()")
 
             class Cycle:
                 def __init__(self):
