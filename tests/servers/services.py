@@ -31,10 +31,10 @@ def needs(*libraries: str) -> pytest.MarkDecorator:
 
 
 def line_with(stream: IO[str] | None, text: str) -> str:
-    """Reads a process's output up to the first line that has this in it."""
+    """Reads a process's output up to the first line that has this in it, in capitals or not."""
     assert stream is not None
     for line in stream:
-        if text in line:
+        if text.lower() in line.lower():
             return line
     raise AssertionError(f"the process ended without telling {text!r}")
 
