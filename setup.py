@@ -2,13 +2,14 @@
 
 Every C file of core/ and extension/ goes in; core/tests/ does not. Two environment variables, for developers:
 
-    GREENLETPROFILER_DEVELOPMENT=1   many warnings, and each is an error
+    GREENLETPROFILER_DEVELOPMENT=1   many warnings, and each is an error; not for a debug build of CPython
     GREENLETPROFILER_SANITIZE=1      AddressSanitizer and UndefinedBehaviorSanitizer (see `make sanitize`)
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import sysconfig
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def is_set(name: str) -> bool:
     return os.environ.get(name, "") not in ("", "0")
 
 
+def is_debug_build() -> bool:
+    """Debian's has links to the ordinary headers, and of a system's headers gcc takes what a link leads to."""
+    return hasattr(sys, "gettotalrefcount")
+
+
 def python_headers_are_not_ours() -> list[str]:
     """Flags that keep warnings about Python's own headers out."""
     folders = sorted({sysconfig.get_path("include"), sysconfig.get_path("platinclude")})
@@ -50,7 +56,7 @@ def python_headers_are_not_ours() -> list[str]:
 
 def compile_flags() -> list[str]:
     flags = list(STANDARD_FLAGS)
-    if is_set("GREENLETPROFILER_DEVELOPMENT"):
+    if is_set("GREENLETPROFILER_DEVELOPMENT") and not is_debug_build():
         flags += WARNING_FLAGS + python_headers_are_not_ours()
     if is_set("GREENLETPROFILER_SANITIZE"):
         flags += SANITIZER_FLAGS
