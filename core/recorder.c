@@ -117,8 +117,12 @@ is_the_profilers(const struct function *function, const struct node *parent)
 static void
 remember_recent(struct position *position, struct node *node)
 {
-    if (!node_is_base(node->parent)) {
-        node->parent->recent = node;
+    struct node *parent = node->parent;
+    if (!node_is_base(parent)) {
+        if (parent->recent != NULL) {
+            parent->recent->successor = node;
+        }
+        parent->recent = node;
     }
     if (position->kind == NULL && !node_is_base(node) && !is_the_profilers(node->function, node->parent)) {
         position->kind = node->function;

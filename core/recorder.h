@@ -192,12 +192,23 @@ recorder_open(struct recorder *recorder, struct thread *thread, uintptr_t frame,
     position->top = call;
 }
 
-/* The child that was entered last, if it is the one: NULL sends the caller to the cold path. */
+/* The child that was entered last, or the one that followed it the last time, if it is the one: NULL sends the
+ * caller to the cold path. The one after that is fetched meanwhile. */
 static inline struct node *
 recorder_recent_child(const struct thread *thread, const void *key)
 {
-    struct node *child = thread->position->top->node->recent;
-    return __builtin_expect(child != NULL && child->key == key, 1) ? child : NULL;
+    struct node *parent = thread->position->top->node;
+    struct node *child = parent->recent;
+    if (__builtin_expect(child == NULL || child->key == key, 1)) {
+        return child;
+    }
+    child = child->successor;
+    if (__builtin_expect(child == NULL || child->key != key, 0)) {
+        return NULL;
+    }
+    __builtin_prefetch(child->successor, 1);
+    parent->recent = child;
+    return child;
 }
 
 /* Whether the innermost open call is this frame's (or, marked with frame_of_c_call(), one that it makes). */

@@ -40,15 +40,17 @@ struct function {
     uint32_t flags;
 };
 
+/* What an event touches comes first: of a program with many functions it is not in the cache. */
 struct node {
-    struct node *parent; /* NULL at the root */
-    struct node *recent; /* child entered last: nearly always the next one too; NULL under a base */
-    struct node *chain;  /* next in its bucket */
     const void *key;
-    const struct function *function;
+    struct node *successor; /* child of the same parent that was entered after it last; NULL under a base */
     uint64_t calls;
-    uint64_t resumes;
     uint64_t running_ticks; /* self; idle time included, see node_polls() */
+    struct node *recent;    /* child entered last: nearly always the next one too; NULL under a base */
+    struct node *parent;    /* NULL at the root */
+    const struct function *function;
+    uint64_t resumes;
+    struct node *chain;     /* next in its bucket */
     uint64_t off_cpu_ticks; /* part of running_ticks in which the thread was not on the CPU */
     uint64_t waiting_ticks; /* greenlet switched out with this node on top */
     uint64_t passed_over;   /* events here that recorded nothing, and yet took time */

@@ -54,6 +54,30 @@ a_c_call_is_told_from_its_caller_by_its_mark(void)
 }
 
 static void
+children_that_follow_each_other_as_before_are_found_without_a_search(void)
+{
+    const struct function *const turns[] = {&bar, &sleep_c, &foo};
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    for (int turn = 0; turn < 9; turn++) {
+        const struct function *function = turns[turn % 3];
+        const struct node *found = recorder_recent_child(thread, function->key);
+        CHECK(turn < 4 ? found == NULL : found != NULL);
+        enter(&recorder, thread, function, 0x20);
+        leave(&recorder, thread, 0x20);
+    }
+    CHECK(recorder_recent_child(thread, sleep_c.key) == NULL); /* it is not its turn */
+    enter(&recorder, thread, &sleep_c, 0x20);
+    leave(&recorder, thread, 0x20);
+    CHECK(node_at(thread, &foo, &bar)->calls == 3);
+    CHECK(node_at(thread, &foo, &sleep_c)->calls == 4);
+    CHECK(node_at(thread, &foo, &foo)->calls == 3);
+    recorder_dispose(&recorder);
+}
+
+static void
 greenlets_of_one_class_share_their_nodes(void)
 {
     struct recorder recorder;
@@ -342,6 +366,8 @@ const struct test recorder_tests[] = {
     {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},
     {"a C call that ended untold is closed by its caller's next",
      a_c_call_is_told_from_its_caller_by_its_mark},
+    {"children that follow each other as before are found without a search",
+     children_that_follow_each_other_as_before_are_found_without_a_search},
     {"greenlets of one class share their nodes", greenlets_of_one_class_share_their_nodes},
     {"past their limit greenlets leave no record but a count",
      past_their_limit_greenlets_leave_no_record_but_a_count},
