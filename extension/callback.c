@@ -34,17 +34,20 @@ callback_dealloc(PyObject *self)
     Py_DECREF(type);
 }
 
+static int
+callback_bool(PyObject *self)
+{
+    return source_is_hook(self);
+}
+
 static PyMemberDef callback_members[] = {
     {"__vectorcalloffset__", T_PYSSIZET, offsetof(struct callback, vectorcall), READONLY, NULL},
     {NULL, 0, 0, 0, NULL},
 };
 
 static PyType_Slot callback_slots[] = {
-    {Py_tp_dealloc, callback_dealloc},
-    {Py_tp_traverse, callback_traverse},
-    {Py_tp_call, PyVectorcall_Call},
-    {Py_tp_members, callback_members},
-    {0, NULL},
+    {Py_tp_dealloc, callback_dealloc}, {Py_tp_traverse, callback_traverse}, {Py_tp_call, PyVectorcall_Call},
+    {Py_nb_bool, callback_bool},       {Py_tp_members, callback_members},   {0, NULL},
 };
 
 PyType_Spec callback_spec = {

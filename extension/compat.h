@@ -1,7 +1,7 @@
 /* compat.h -- what differs between versions of CPython, behind one set of names.
  *
  * The only place, beside the two event sources, that asks for the version. Internal structures of the
- * interpreter are read here and nowhere else, and never written:
+ * interpreter are read here and nowhere else, and never written, but for a thread's profile function (3.10, 3.11):
  *      a frame's identity, its caller and its code object          (to match leaves, to seed stacks)
  *      a code object's extra slots                                  (to tell code objects apart cheaply)
  *      which tools have its PY_UNWIND, 3.15                         (to ask for it once)
@@ -221,6 +221,23 @@ compat_frame_was_started(PyFrameObject *object)
 #else
     return object->f_lasti >= 0;
 #endif
+}
+
+/* Sets the profile function of any thread; cannot fail. PyEval_SetProfile() runs audit hooks, which may be Python
+ * code: other threads go on meanwhile, and one that sets a profile function then has an exception for it. */
+static inline void
+compat_set_profile(PyThreadState *tstate, Py_tracefunc function, PyObject *object)
+{
+    PyObject *replaced_owned = tstate->c_profileobj;
+    tstate->c_profileobj = Py_XNewRef(object);
+    tstate->c_profilefunc = function;
+    bool traces = function != NULL || tstate->c_tracefunc != NULL;
+#if PY_VERSION_HEX >= 0x030B0000
+    tstate->cframe->use_tracing = traces && tstate->tracing == 0 ? 255 : 0;
+#else
+    tstate->cframe->use_tracing = traces;
+#endif
+    Py_XDECREF(replaced_owned);
 }
 #endif
 

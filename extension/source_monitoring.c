@@ -401,6 +401,13 @@ source_notice_replacement(struct tracer *tracer)
     (void)tracer; /* each tool has callbacks of its own */
 }
 
+bool
+source_is_hook(PyObject *callback)
+{
+    (void)callback; /* handed to sys.monitoring only */
+    return true;
+}
+
 void
 source_forget_thread(struct traced_thread *traced)
 {

@@ -1,11 +1,13 @@
-/* source_setprofile.c -- events of CPython 3.10 and 3.11, from PyEval_SetProfile.
+/* source_setprofile.c -- events of CPython 3.10 and 3.11, from a profile function.
  *
  * A profile function is set thread by thread: on those that exist when a session starts, on a new one when
  * the call that made it returns, and, for threads made where no event tells, at the next greenlet switch.
  * A profile function that was there before is put aside and put back.
  *
  * Thread pools (gevent's) set threading's profile hook anew before each task, and none after it. So we are
- * that hook too: called as a Python profile function, we put the C one in its place. */
+ * that hook too: called as a Python profile function, we put the C one in its place. The module threading asks
+ * on each new thread whether there is a hook: there the C one is set at once, and the answer is no. Had it called
+ * sys.setprofile(), two new threads could have got in each other's way. */
 #include "callables.h"
 #include "tracer.h"
 
@@ -175,9 +177,7 @@ on_hook(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     if (tracer->profile_callback_owned == NULL) {
         Py_RETURN_NONE; /* the session is over */
     }
-    if (_PyEval_SetProfile(compat_thread_state(), on_event, tracer->profile_callback_owned) < 0) {
-        return NULL;
-    }
+    compat_set_profile(compat_thread_state(), on_event, self);
     bool is_entering = PyUnicode_CompareWithASCIIString(args[1], event_names[PyTrace_CALL]) == 0;
     catch_up(tracer, (PyFrameObject *)args[0], is_entering);
     pass_on(self, args[0], args[1], args[2]);
@@ -233,10 +233,7 @@ set_on_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState
     }
     traced->replaced_function = tstate->c_profilefunc;
     Py_XSETREF(traced->replaced_object_owned, Py_XNewRef(tstate->c_profileobj));
-    if (_PyEval_SetProfile(tstate, on_event, tracer->profile_callback_owned) < 0) {
-        PyErr_Clear(); /* an audit hook said no: that thread is not recorded */
-        return;
-    }
+    compat_set_profile(tstate, on_event, tracer->profile_callback_owned);
     traced->profiled = true;
 }
 
@@ -273,6 +270,16 @@ source_notice_threads(struct tracer *tracer)
     }
 }
 
+bool
+source_is_hook(PyObject *callback)
+{
+    struct tracer *tracer = ((struct callback *)callback)->tracer_owned;
+    if (callback == tracer->profile_callback_owned) {
+        source_notice_threads(tracer);
+    }
+    return false;
+}
+
 void
 source_forget_thread(struct traced_thread *traced)
 {
@@ -291,7 +298,7 @@ source_start(struct tracer *tracer, PyObject *greenlets)
 {
     (void)greenlets; /* their frames need no telling */
     tracer->profile_callback_owned = callback_new(tracer, on_hook);
-    if (tracer->profile_callback_owned == NULL) {
+    if (tracer->profile_callback_owned == NULL || PySys_Audit("sys.setprofile", NULL) < 0) {
         return -1;
     }
     set_threading_hook(tracer);
@@ -303,9 +310,7 @@ static void
 put_back(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tstate)
 {
     if (tstate->c_profilefunc == on_event && tstate->c_profileobj == tracer->profile_callback_owned) {
-        if (_PyEval_SetProfile(tstate, traced->replaced_function, traced->replaced_object_owned) < 0) {
-            PyErr_Clear();
-        }
+        compat_set_profile(tstate, traced->replaced_function, traced->replaced_object_owned);
     }
     traced->profiled = false;
     traced->replaced_function = NULL;

@@ -131,6 +131,9 @@ void source_stop(struct tracer *tracer, PyObject *greenlets);
 void source_notice_threads(struct tracer *tracer);       /* threads that appeared without an event */
 void source_forget_thread(struct traced_thread *traced); /* what was put aside for a thread that is gone */
 
+/* The truth of a callback: whether threading's bootstrap is to set it as the profile function of a new thread. */
+bool source_is_hook(PyObject *callback);
+
 /* 3.10, 3.11: counts the threads in which the program has set a profile function of its own. */
 void source_notice_replacement(struct tracer *tracer);
 

@@ -242,6 +242,49 @@ def test_a_hundred_thousand_threads_one_after_another_take_bounded_room() -> Non
     assert max(sizes) < sizes[9] + 100 * 100_000  # a record of 100 bytes for each ended greenlet, at most
 
 
+BESIDE_AN_AUDIT_HOOK = """
+import sys, threading
+from greenletprofiler import Profiler
+sys.addaudithook(lambda event, arguments: None)
+def leaf():
+    pass
+sys.setswitchinterval(1e-6)
+with Profiler() as profiler:
+    for _ in range(200):
+        threads = [threading.Thread(target=leaf) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+sys.setswitchinterval(0.005)
+print(*(each.calls for each in profiler.snapshot().functions if each.function.name == "leaf"))
+"""
+
+
+def test_threads_start_as_without_profiler_where_audit_hooks_let_others_go_on() -> None:
+    command = [sys.executable, "-c", BESIDE_AN_AUDIT_HOOK]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr, done.returncode) == ("800\n", "", 0)
+
+
+def test_an_audit_hook_that_forbids_it_keeps_the_profiler_from_starting() -> None:
+    program = """
+import sys
+from greenletprofiler import Profiler
+def forbid(event, arguments):
+    if event in ("sys.setprofile", "sys.monitoring.register_callback"):
+        raise PermissionError(event)
+sys.addaudithook(forbid)
+profiler = Profiler()
+try:
+    profiler.start()
+except PermissionError:
+    print("forbidden", profiler.running)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert (done.stdout, done.stderr) == ("forbidden False\n", "")
+
+
 def test_daemon_threads_at_the_interpreters_end_do_no_harm() -> None:
     program = """
 import threading, gevent
