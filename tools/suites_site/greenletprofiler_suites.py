@@ -127,6 +127,7 @@ def _write_end(log, calls_seen):
     """The collector must not run for the objects that are made here: what it finds is to be found later."""
     import gc
 
+    was_enabled = gc.isenabled()
     gc.disable()
     try:
         log.line("ended", calls_seen())
@@ -134,7 +135,8 @@ def _write_end(log, calls_seen):
         log.line("broken", repr(error))
         raise
     finally:
-        gc.enable()
+        if was_enabled:
+            gc.enable()
 
 
 # -- outcomes --------------------------------------------------------------------------------------------
