@@ -23,7 +23,7 @@ from typing import Any
 from bench_contenders import CONTENDERS
 from bench_page import write_page
 from bench_results import Results
-from bench_targets import verdicts
+from bench_targets import Verdict, verdicts
 from bench_workloads import WORKLOADS
 
 HERE = Path(__file__).resolve().parent
@@ -90,12 +90,19 @@ def kept() -> list[Results]:
     return [Results(**json.loads(file.read_text())) for file in files]
 
 
+def word(verdict: Verdict) -> str:
+    if verdict.limit is None:
+        return "told"
+    if verdict.is_out_of_reach:
+        return "out of reach"
+    return "MISSED" if verdict.is_missed else "kept"
+
+
 def judge(results: Results) -> int:
     missed = 0
     for verdict in verdicts(results):
-        word = "told" if verdict.limit is None else "MISSED" if verdict.is_missed else "kept"
         limit = "" if verdict.limit is None else f"(limit {verdict.limit:.3f})"
-        print(f"{word:6} {verdict.target.name}: {verdict.figure:.3f} {limit}")
+        print(f"{word(verdict):12} {verdict.target.name}: {verdict.figure:.3f} {limit}")
         missed += verdict.is_missed
     return 1 if missed else 0
 

@@ -12,10 +12,19 @@ from typing import Final
 
 from bench_results import Results
 
+FULL: Final = "ours, built-ins"
+
+#: Of the same events.
+FLOORS: Final = {"ours": "floor", FULL: "floor, built-ins"}
+
 
 @dataclass(frozen=True)
 class Target:
-    """needs: what must have been measured, (workload, contenders...). is_least: the limit is from below."""
+    """needs: what must have been measured, (workload, contenders...). is_least: the limit is from below.
+
+    floor: what the figure would be of callbacks that do nothing but read the time-stamp counter. A limit
+    below that is out of any tracer's reach on this Python and machine.
+    """
 
     name: str
     figure: Callable[[Results], float]
@@ -23,6 +32,7 @@ class Target:
     limit_old: float | None
     needs: tuple[tuple[str, ...], ...] = ()
     is_least: bool = False
+    floor: Callable[[Results], float | None] = lambda _: None
 
     def limit(self, results: Results) -> float | None:
         return self.limit_new if results.is_new else self.limit_old
@@ -38,12 +48,25 @@ class Verdict:
     target: Target
     figure: float
     limit: float | None
+    floor: float | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        if self.limit is None:
+            return True
+        return self.figure >= self.limit if self.target.is_least else self.figure <= self.limit
+
+    @property
+    def is_out_of_reach(self) -> bool:
+        """Not kept, and no tracer could."""
+        if self.is_kept or self.limit is None or self.floor is None:
+            return False
+        return self.floor > self.limit
 
     @property
     def is_missed(self) -> bool:
-        if self.limit is None:
-            return False
-        return self.figure < self.limit if self.target.is_least else self.figure > self.limit
+        """Not kept, and it could be."""
+        return not self.is_kept and not self.is_out_of_reach
 
 
 def stamps_above_floor(results: Results) -> float:
@@ -73,11 +96,25 @@ def farthest_from_plain(contender: str) -> Callable[[Results], float]:
     return figure
 
 
+def least_against(workload: str, ours: str, other: str) -> Callable[[Results], float | None]:
+    """Callbacks that do nothing, and a time stamp for each of the two events."""
+    floor = FLOORS[ours]
+
+    def figure(results: Results) -> float | None:
+        if not results.has(workload, floor):
+            return None
+        least = results.relative(workload, floor).middle + 2 * results.stamp_ns / results.plain_ns(workload)
+        return least / results.relative(workload, other).middle
+
+    return figure
+
+
 def ratio(name: str, workload: str, ours: str, other: str, new: float, old: float) -> Target:
-    return Target(name, against(workload, ours, other), new, old, ((workload, ours, other),))
+    return Target(
+        name, against(workload, ours, other), new, old, ((workload, ours, other),),
+        floor=least_against(workload, ours, other),
+    )  # fmt: skip
 
-
-FULL: Final = "ours, built-ins"
 
 TARGETS: Final = (
     Target(
@@ -120,7 +157,7 @@ TARGETS: Final = (
 def verdicts(results: Results) -> list[Verdict]:
     """Of the targets for which everything is there."""
     return [
-        Verdict(target, target.figure(results), target.limit(results))
+        Verdict(target, target.figure(results), target.limit(results), target.floor(results))
         for target in TARGETS
         if target.applies(results)
     ]

@@ -86,10 +86,18 @@ def test_a_call_that_costs_more_than_two_stamps_above_the_floor_is_a_miss() -> N
     assert missed(results(ours=26.0)) == ["Python calls: time stamps above callbacks that do nothing"]
 
 
+def test_a_limit_that_no_tracer_can_keep_is_out_of_reach() -> None:
+    name = "Python calls, against cProfile"
+    (verdict,) = (each for each in verdicts(results(ours=34.0, floor=14.0)) if each.target.name == name)
+    assert (verdict.is_out_of_reach, verdict.is_missed, verdict.floor) == (True, False, 0.34)
+    (verdict,) = (each for each in verdicts(results(ours=34.0, floor=13.0)) if each.target.name == name)
+    assert (verdict.is_out_of_reach, verdict.is_missed, verdict.floor) == (False, True, 0.33)
+
+
 def test_limits_differ_from_python_to_python() -> None:
     name = "Python calls, against cProfile"
-    assert name in missed(results(ours=50.0, floor=49.0))
-    assert missed(results(ours=50.0, floor=49.0, python="3.11.7")) == []
+    assert name in missed(results(ours=34.0, floor=13.0))
+    assert name not in missed(results(ours=34.0, floor=13.0, python="3.11.7"))
 
 
 def test_wrong_shares_a_steep_curve_and_a_slow_snapshot_are_misses() -> None:
