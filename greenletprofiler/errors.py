@@ -11,6 +11,7 @@ ProfilerError
         ClockError
         FilterError
         FormatError
+        DifferenceError
     OutputError             (also an OSError) a file could not be written
 """
 
@@ -55,6 +56,10 @@ class ClockError(UsageError):
 
 class FilterError(UsageError):
     """A pattern of functions to include or exclude can match none."""
+
+
+class DifferenceError(UsageError):
+    """Two profiles of which neither continues the other."""
 
 
 class FormatError(UsageError):

@@ -22,7 +22,7 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Final, TextIO, TypeVar
 
-from greenletprofiler import _native, folds
+from greenletprofiler import _native, difference, folds
 from greenletprofiler._generated import ours
 from greenletprofiler.calltree import (
     CallTree,
@@ -34,6 +34,7 @@ from greenletprofiler.calltree import (
 )
 from greenletprofiler.caveats import unmatched_warnings, warnings_of
 from greenletprofiler.costs import EventCosts, ProfilerCost, without_event_costs
+from greenletprofiler.errors import DifferenceError
 from greenletprofiler.filters import Filters
 from greenletprofiler.folds import Fold
 from greenletprofiler.values import (
@@ -49,6 +50,9 @@ from greenletprofiler.values import (
 
 K = TypeVar("K", bound=Hashable)
 
+
+#: Counters that say how it was when the recording started; all others count what happened.
+STATES: Final = frozenset({"frozen_objects"})
 
 #: Counters that are told among the recording's own cost.
 COUNTED_COSTS: Final = ("cpu_clock_reads", "truncated_calls", "unmatched_leaves", "dropped_intervals")
@@ -73,6 +77,20 @@ class Recorded:
             _thread(record, TreeNode(shown, node), taken_below_ns[node])
             for record, node in zip(self.records, self.nodes, strict=True)
         )
+
+    def since(self, earlier: Recorded) -> Recorded:
+        """What came after the earlier one. Threads of which nothing was recorded since are left out."""
+        thread_of = difference.threads_in_later(self.records, earlier.records)
+        roots = {node: self.nodes[thread] for node, thread in zip(earlier.nodes, thread_of, strict=True)}
+        tree = difference.tree_since(
+            self.tree, earlier.tree, difference.places(self.tree, earlier.tree, roots)
+        )
+        records = difference.records_since(self.records, earlier.records, thread_of)
+        difference.settle(records, self.nodes, tree)
+        left = [number for number, record in enumerate(records) if difference.has_lived(record)]
+        tree, node_of = difference.without_nothing(tree, (self.nodes[number] for number in left))
+        nodes = tuple(node_of[self.nodes[number]] for number in left)
+        return Recorded(tree, tuple(records[number] for number in left), nodes)
 
 
 @ours
@@ -142,6 +160,43 @@ class Profile:
         """The same recording with the times as they were recorded: what the events cost is in them."""
         tree = self._recorded.tree
         return replace(self, call_tree=tree, threads=self._recorded.threads(tree, zeros(len(tree))))
+
+    def since(self, earlier: Profile) -> Profile:
+        """What was recorded after an earlier snapshot of the same profiler, as a profile of its own.
+
+        Counts are exact; times to a microsecond, for the clock's rate is known better at every snapshot. A
+        function that was open at the earlier snapshot has time and no call; started_at stays the recording's.
+        Raises DifferenceError if `earlier` is of another recording, or is the later one.
+        """
+        self._check_continues(earlier)
+        recorded = self._recorded.since(earlier._recorded)
+        costs = self.cost.calibration
+        shown, taken_ns = _without_costs(recorded.tree, costs)
+        counters = {
+            name: value if name in STATES else value - earlier.counters.get(name, 0)
+            for name, value in self.counters.items()
+        }
+        profile = replace(
+            self,
+            recorded_ns=self.recorded_ns - earlier.recorded_ns,
+            threads=recorded.threads(shown, taken_ns),
+            greenlets=difference.greenlets_since(self.greenlets, earlier.greenlets),
+            counters=MappingProxyType(counters),
+            call_tree=shown,
+            cost=_cost(recorded, taken_ns, costs, counters),
+            _recorded=recorded,
+        )
+        return profile.raw() if self.is_raw else profile
+
+    def _check_continues(self, earlier: Profile) -> None:
+        began = self.started_at_ns, self.started_monotonic_ns, self.builtins, self.filters
+        if began != (earlier.started_at_ns, earlier.started_monotonic_ns, earlier.builtins, earlier.filters):
+            raise DifferenceError(
+                "These profiles are of two recordings. A difference is of two snapshots of one profiler:"
+                " later.since(earlier)."
+            )
+        if self.recorded_ns < earlier.recorded_ns:
+            raise DifferenceError("The other profile is the later one: call later.since(earlier).")
 
     @property
     def is_raw(self) -> bool:

@@ -143,6 +143,14 @@ class Times:
             self.idle_ns + other.idle_ns,
         )
 
+    def __sub__(self, other: Times) -> Times:
+        return Times(
+            self.running_ns - other.running_ns,
+            self.cpu_ns - other.cpu_ns,
+            self.waiting_ns - other.waiting_ns,
+            self.idle_ns - other.idle_ns,
+        )
+
 
 @ours
 @dataclass(frozen=True, slots=True)
