@@ -3,7 +3,7 @@
     python3 .ci/summary.py REPORT.xml...
 
 A skip is right only where this Python cannot have what is tested; its reason then names a version
-("Python 3.12 and later have ...") or a debug build. The last line printed is "N passed, N failed", where a
+("Python 3.12 and later have ...") or an unusual build. The last line printed is "N passed, N failed", where a
 wrong skip counts as failed; the exit code is 1 if there was one of those, or no test at all.
 """
 
@@ -15,7 +15,7 @@ import xml.etree.ElementTree as ElementTree
 from collections import Counter
 from pathlib import Path
 
-RIGHT_REASON = re.compile(r"\bPython 3\.\d+|\bdebug build of Python\b")
+RIGHT_REASON = re.compile(r"\bPython 3\.\d+|\bdebug build of Python\b|\bsanitized build\b")
 
 
 def outcome(case: ElementTree.Element) -> str:

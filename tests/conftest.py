@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
 
-from debug_build import IS_DEBUG_BUILD, leave_out
+from builds import leave_out
 
 
 @pytest.fixture
@@ -23,8 +23,7 @@ def no_collections() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if IS_DEBUG_BUILD:
-        leave_out(items)
+    leave_out(items)
     put_last_what_leaves_something(items)
 
 

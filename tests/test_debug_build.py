@@ -9,7 +9,7 @@ from pathlib import Path
 
 import greenlet
 import pytest
-from debug_build import CAN_GO_ON_IN_MID_FLIGHT, IN_MID_FLIGHT, IS_DEBUG_BUILD
+from builds import CAN_GO_ON_IN_MID_FLIGHT, IN_MID_FLIGHT, IS_DEBUG_BUILD
 from leaks import in_a_small_process
 
 from greenletprofiler import _native

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 import gevent
 import greenlet
@@ -260,14 +261,24 @@ def two_phases(used_ns: dict[str, int]) -> None:
         used_ns[phase.__name__] = time.thread_time_ns() - began_ns
 
 
-Phases = list[tuple[Times, int]]
+class Phases(NamedTuple):
+    """What was recorded of each phase, what the thread's clock said, and how often the profiler read it."""
+
+    times: list[tuple[Times, int]]
+    readings: int
+
+
+#: A reading of the CPU clock is the profiler's own time, and part of what that clock says; two or three
+#: microseconds, more beside another process.
+READING_NS = 5000
 
 
 def differs(phases: Phases) -> bool:
     """From what the clock says: by half a percent all together, or by two in one of them."""
-    total_ns = sum(found.cpu_ns for found, _ in phases)
-    return total_ns != pytest.approx(sum(used_ns for _, used_ns in phases), rel=0.005) or any(
-        found.cpu_ns != pytest.approx(used_ns, rel=0.02) for found, used_ns in phases
+    missing_ns = sum(used_ns - found.cpu_ns for found, used_ns in phases.times)
+    tolerance_ns = 0.005 * sum(used_ns for _, used_ns in phases.times)
+    return not -tolerance_ns <= missing_ns <= tolerance_ns + READING_NS * phases.readings or any(
+        found.cpu_ns != pytest.approx(used_ns, rel=0.02) for found, used_ns in phases.times
     )
 
 
@@ -297,7 +308,8 @@ def test_beside_a_process_on_the_same_core_cpu_time_is_what_the_threads_clock_sa
     def run() -> list[Phases]:
         used_ns: dict[str, int] = {}
         profile = record(lambda: two_phases(used_ns), builtins)
-        return [[(stats(profile, name).inclusive, used_ns[name]) for name in used_ns]]
+        times = [(stats(profile, name).inclusive, used_ns[name]) for name in used_ns]
+        return [Phases(times, profile.cost.cpu_clock_reads)]
 
     assert once_of_some(run)
 
@@ -322,8 +334,11 @@ def test_of_two_threads_that_share_the_interpreter_each_has_the_cpu_time_of_its_
     def run() -> list[Phases]:
         profile = record(program, builtins)
         return [
-            [(node(profile, name, "two_phases", phase).inclusive, used) for phase, used in phases.items()]
-            for name, phases in used_ns.items()
+            Phases(
+                [(node(profile, name, "two_phases", phase).inclusive, used[phase]) for phase in used],
+                profile.cost.cpu_clock_reads // 2,
+            )
+            for name, used in used_ns.items()
         ]
 
     assert once_of_some(run)

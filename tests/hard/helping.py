@@ -12,6 +12,7 @@ from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import gevent
+from builds import IS_SANITIZED
 from gevent.hub import Hub
 from greenlet import greenlet
 
@@ -37,13 +38,9 @@ def answer(greenlets: Iterable[greenlet], value: object) -> None:
         each.switch(value)
 
 
-#: A sanitizer keeps what was freed, to see who still uses it.
-NO_ADDRESS_IS_USED_AGAIN = "libasan" in os.environ.get("LD_PRELOAD", "")
-
-
 def at_one_of(addresses: Container[int], run: Callable[..., object]) -> greenlet:
     """A new greenlet where a dead one was; not each place is free for greenlets again."""
-    if NO_ADDRESS_IS_USED_AGAIN:
+    if IS_SANITIZED:  # it keeps what was freed, to see who still uses it
         return greenlet(run)
     elsewhere = []
     for _ in range(10_000):

@@ -7,6 +7,7 @@ from types import ModuleType
 from typing import Final
 
 import pytest
+from builds import IS_SLOWED
 from views import SESSIONS
 
 from hard import (
@@ -49,8 +50,8 @@ def test_a_profile_is_true(case: Case, interface: str, builtins: bool) -> None:
     for _ in range(ATTEMPTS):
         outcome = run(case, interface, builtins)
         assert outcome.wrong_counts == []
-        if not outcome.wrong_costs:
-            break
+        if IS_SLOWED or not outcome.wrong_costs:
+            return
     assert outcome.wrong_costs == []
 
 

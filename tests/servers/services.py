@@ -60,7 +60,7 @@ def redis() -> Iterator[str]:
     with _folder() as folder:
         socket = folder / "redis.sock"
         command = [program, "--port", "0", "--unixsocket", str(socket), "--save", "", "--dir", str(folder)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=_environment()) as process:
             try:
                 line_with(process.stdout, "ready to accept connections")
                 yield f"redis+socket://{socket}"
@@ -85,6 +85,11 @@ def postgresql() -> Iterator[str]:
             yield f"host={folder} user=tester dbname=postgres"
         finally:
             _run([*control, "--mode", "immediate", "stop"], folder, owner)
+
+
+def _environment() -> dict[str, str]:
+    """Without the sanitizers' library, which Python may need: PostgreSQL hangs with it."""
+    return {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
 
 
 def _postgresql_programs() -> Path:
@@ -112,6 +117,6 @@ def _run(command: list[str], folder: Path, owner: dict[str, Any]) -> None:
     with (folder / "output").open("a") as output:
         done = subprocess.run(
             command, cwd=folder, timeout=TIMEOUT_SECONDS, stdin=subprocess.DEVNULL, stdout=output,
-            stderr=output, **owner,
+            stderr=output, env=_environment(), **owner,
         )  # fmt: skip
     assert done.returncode == 0, (folder / "output").read_text()

@@ -1,16 +1,21 @@
-"""What a debug build of CPython itself, or greenlet in it, cannot do: left out there, by name.
+"""Unusual builds: what is left out in them, by name and with the reason.
 
-Each fails in the same way in a program that does not import the profiler.
+    a debug build of CPython        what it, or greenlet in it, cannot do without a profiler either
+    a sanitized build of ours       nothing but what is said next
+    both                            what a time must be: each event takes many times as long
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Final, NamedTuple
 
 import pytest
 
 IS_DEBUG_BUILD: Final = hasattr(sys, "gettotalrefcount")
+IS_SANITIZED: Final = "libasan" in os.environ.get("LD_PRELOAD", "")
+IS_SLOWED: Final = IS_DEBUG_BUILD or IS_SANITIZED
 
 #: Where sys.monitoring is: a debug build aborts.
 CAN_GO_ON_IN_MID_FLIGHT: Final = sys.version_info < (3, 12)
@@ -19,13 +24,15 @@ IN_MID_FLIGHT: Final = (
     " (get_tools_for_instruction: debug_check_sanity(interp, code))"
 )
 
+BUILD: Final = "a debug build of Python" if IS_DEBUG_BUILD else "a sanitized build"
+
 
 class LeftOut(NamedTuple):
-    """tests: parts of their ids; where: whether that is so in this version."""
+    """tests: parts of their ids; where: whether that is so in this build."""
 
     tests: tuple[str, ...]
     why: str
-    where: bool = True
+    where: bool = IS_DEBUG_BUILD
 
 
 LEFT_OUT: Final = (
@@ -48,7 +55,7 @@ LEFT_OUT: Final = (
          "from_task_to_task[concurrent.futures.ProcessPoolExecutor(1, mp_context=context)-forkserver"),
         "the interpreter aborts where a forked process is the first to ask which interpreter it runs in"
         " (_PyInterpreterState_IDDecref: interp->id_refcount != 0)",
-        sys.version_info < (3, 13),
+        IS_DEBUG_BUILD and sys.version_info < (3, 13),
     ),
     LeftOut(
         (
@@ -59,7 +66,15 @@ LEFT_OUT: Final = (
             "test_any_single_request_for_memory_may_fail", "test_whatever_memory_there_is",
         ),
         IN_MID_FLIGHT,
-        not CAN_GO_ON_IN_MID_FLIGHT,
+        IS_DEBUG_BUILD and not CAN_GO_ON_IN_MID_FLIGHT,
+    ),
+    LeftOut(
+        (
+            "are_reported_within_a_second", "cpu_time_is_what_the_threads_clock_says",
+            "each_has_the_cpu_time_of_its_clock",
+        ),
+        "events take many times as long, so times are not judged",
+        IS_SLOWED,
     ),
 )  # fmt: skip
 
@@ -69,4 +84,4 @@ def leave_out(items: list[pytest.Item]) -> None:
     for item in items:
         for tests, why, where in LEFT_OUT:
             if where and any(part in item.nodeid for part in tests):
-                item.add_marker(pytest.mark.skip(reason=f"a debug build of Python: {why}"))
+                item.add_marker(pytest.mark.skip(reason=f"{BUILD}: {why}"))
