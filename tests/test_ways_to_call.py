@@ -37,6 +37,8 @@ from ways import (
     recorded,
 )
 
+pytestmark = pytest.mark.usefixtures("event_costs_measured_once")
+
 EACH_VIEW = pytest.mark.parametrize("view", VIEWS)
 BUILTINS = pytest.mark.parametrize("builtins", [True, False], ids=["builtins", "python only"])
 

@@ -40,7 +40,7 @@ ATTEMPTS: Final = 6
 
 BUILTINS = pytest.mark.parametrize("builtins", [True, False], ids=["builtins", "python"])
 
-pytestmark = pytest.mark.usefixtures("no_collections")
+pytestmark = pytest.mark.usefixtures("no_collections", "event_costs_measured_once")
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

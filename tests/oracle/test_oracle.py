@@ -33,6 +33,8 @@ from oracle.comparison import check
 from oracle.model import predict
 from oracle.strategies import FUNCTIONS, GENERATORS, programs
 
+pytestmark = pytest.mark.usefixtures("event_costs_measured_once")
+
 #: So few that what Hypothesis remembers of them slows nothing down.
 _BATCH: Final = 250
 _NUMBERS: Final = {"few": 100, "quick": _BATCH, "ci": _BATCH}  # 1,500, twice, over six Pythons
