@@ -110,7 +110,7 @@ def growth_over_profilers(times: int) -> int:
             work()
         profiler.snapshot()
 
-    return least_growth(cycle, times, rounds=8)
+    return least_growth(cycle, times, rounds=4)
 
 
 def changes_of_references(times: int) -> list[int]:

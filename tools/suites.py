@@ -22,7 +22,7 @@ file run up to three times more, both ways. It is
     unsteady      if it ends now this way, now that, without the profiler
     left out      if it is named in suites_left_out.py, which says why, and where it ends alike under
                   another profiler than ours: an empty one, that does nothing, or cProfile. Its file is run
-                  under both.
+                  under both. Where the reason says why no other does the same, ours alone changes it.
 
 The exit code is 1 if a test is different, or if a process was not profiled. --profiler cprofile, or empty,
 instead of ours shows what these change. --quick runs both ways at the same time.

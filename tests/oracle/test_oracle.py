@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("event_costs_measured_once")
 
 #: So few that what Hypothesis remembers of them slows nothing down.
 _BATCH: Final = 250
-_NUMBERS: Final = {"few": 100, "quick": _BATCH, "ci": _BATCH}  # 1,500, twice, over six Pythons
+_NUMBERS: Final = {"few": 25, "quick": _BATCH, "ci": 100}  # 600, twice, over six Pythons
 _SEEDS: Final = {"few": 0, "quick": 0, "ci": 1000 * sys.version_info.minor}
 _CHOSEN: Final = os.environ.get("ORACLE_PROGRAMS", "quick")
 _PROGRAMS: Final = _NUMBERS[_CHOSEN] if _CHOSEN in _NUMBERS else int(_CHOSEN)
