@@ -73,8 +73,8 @@ def count(suite: Suite, *kinds: str) -> int:
 def left_out(suites: Iterable[tuple[str, Suite]]) -> Iterator[str]:
     """By reason, each test with the Pythons where it is so."""
     yield "\n## Left out\n"
-    yield "Each ends under an empty tool or under cProfile as it does under ours, but for those of threading and of"
-    yield "gevent's pool of threads."
+    yield "Each ends under an empty tool or under cProfile as it does under ours, but for those of threading"
+    yield "and of gevent's pool of threads."
     reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for python, suite in suites:
         for difference in suite["differences"]:
