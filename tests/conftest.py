@@ -14,11 +14,10 @@ sys.path.insert(0, str(Path(__file__).parent))  # for synthetic.py
 from builds import leave_out
 
 from greenletprofiler import Profiler
-from greenletprofiler.calibration import Calibration
 from greenletprofiler.costs import EventCosts
 
 #: With built-ins and without.
-EVENT_COSTS: dict[bool, EventCosts] = {}
+EVENT_COSTS: dict[bool, EventCosts | None] = {}
 
 
 @pytest.fixture
@@ -32,20 +31,14 @@ def no_collections() -> Iterator[None]:
 @pytest.fixture
 def event_costs_measured_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What an event costs is measured by the first profiler of each kind, for tests that start thousands."""
-    new_calibration, finish = Profiler._new_calibration, Profiler._finish
+    for builtins in {True, False}.difference(EVENT_COSTS):
+        with Profiler(builtins) as first:
+            EVENT_COSTS[builtins] = first._event_costs
 
-    def known_or_new(profiler: Profiler) -> Calibration | None:
-        if profiler._event_costs is None:
-            profiler._event_costs = EVENT_COSTS.get(profiler._builtins)
-        return new_calibration(profiler)
+    def take_what_is_known(profiler: Profiler) -> None:
+        profiler._event_costs = EVENT_COSTS[profiler._builtins]
 
-    def finish_and_remember(profiler: Profiler, calibration: Calibration) -> None:
-        finish(profiler, calibration)
-        if profiler._event_costs is not None:
-            EVENT_COSTS[profiler._builtins] = profiler._event_costs
-
-    monkeypatch.setattr(Profiler, "_new_calibration", known_or_new)
-    monkeypatch.setattr(Profiler, "_finish", finish_and_remember)
+    monkeypatch.setattr(Profiler, "_new_calibration", take_what_is_known)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -158,12 +158,17 @@ class Recording:
         self.unfindable = False
         #: A thread that has no event cannot be asked for its greenlet: the profile takes it for the main one.
         self.another_thread_in_subclass = False
+        #: Exceptions that were thrown past generators into those which they yield from, and are not back.
+        #: Nothing tells of the former: who throws is the caller, but for a session that begins then.
+        self.thrown_past = 0
+        self.began_behind_a_throw = False
 
     def records(self, thread: Thread) -> bool:
         return self.running and thread.alive and (self.only is None or self.only is thread)
 
     def start(self, here: Thread, threads: list[Thread]) -> None:
         self.running = True
+        self.began_behind_a_throw |= self.thrown_past > 0
         self.look_for_dying(here)
         self.only = None if self.all_threads else here
         self.session = {}
@@ -200,7 +205,8 @@ class Recording:
     @property
     def is_known_to_be_wrong(self) -> bool:
         """What nothing tells a profiler has happened."""
-        return self.another_thread_in_subclass or self.moved_unnoticed or self.unfindable
+        unseen = self.moved_unnoticed or self.unfindable or self.began_behind_a_throw
+        return self.another_thread_in_subclass or unseen
 
     def event(self, thread: Thread) -> None:
         """Whatever is told of a thread first makes its greenlets known."""
@@ -600,6 +606,7 @@ class Machine:
             return False
         if generator.inner is not None and thrown is not None:
             generator.running = True
+            self.recording.thrown_past += 1
             try:
                 if (yield from self.resume(generator.inner, thrown)):
                     generator.running = False
@@ -607,6 +614,8 @@ class Machine:
                 thrown = None
             except Raised as raised:
                 thrown = raised
+            finally:
+                self.recording.thrown_past -= 1
             generator.running = False
         return (yield from self.enter_generator(generator, thrown))
 

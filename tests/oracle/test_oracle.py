@@ -12,9 +12,11 @@ name of the test.
 
 Left out, for nothing tells of it: a thread that start() meets between two calls, and whose first event after
 that is a switch (built-ins off); which greenlet a thread runs that has no event; a greenlet in the middle of
-being killed while the recording begins or ends in another one. Taken as the interpreter tells it: a
-generator that is closed or thrown into before it began is entered on 3.10 and 3.11; a half-run one without a
-try block is closed without being entered on 3.13; types that are called are seen from 3.12 on.
+being killed while the recording begins or ends in another one; generators that a thrown exception passes on
+its way into the one they yield from, which are on the stack for a recording that begins then. Taken as the
+interpreter tells it: a generator that is closed or thrown into before it began is entered on 3.10 and 3.11; a
+half-run one without a try block is closed without being entered on 3.13; types that are called are seen from
+3.12 on.
 """
 
 from __future__ import annotations
