@@ -44,7 +44,7 @@ def is_set(name: str) -> bool:
 
 
 def is_debug_build() -> bool:
-    """Debian's has links to the ordinary headers, and of a system's headers gcc takes what a link leads to."""
+    """Debian's has links to the ordinary headers; of a system's headers gcc takes what a link leads to."""
     return hasattr(sys, "gettotalrefcount")
 
 
