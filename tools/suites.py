@@ -19,10 +19,11 @@ file run up to three times more, both ways. It is
 
     different     if it differs in more than one of the pairs, and ends alike each time without the profiler
     once          if it differed in one pair only
-    unsteady      if it ends now this way, now that, without the profiler
-    left out      if it is named in suites_left_out.py, which says why, and where it ends alike under
-                  another profiler than ours: an empty one, that does nothing, or cProfile. Its file is run
-                  under both. Where the reason says why no other does the same, ours alone changes it.
+    unsteady      if it ends now this way, now that, without the profiler; or fails there with gevent's
+                  FlakyAssertionError, which is how gevent says that this test does so
+    left out      if it is named in suites_left_out.py, which says why, and where it ends as well or badly
+                  under another profiler than ours: an empty one, that does nothing, or cProfile. Its file is
+                  run under both. Where the reason says why no other does the same, ours alone changes it.
 
 The exit code is 1 if a test is different, or if a process was not profiled. --profiler cprofile, or empty,
 instead of ours shows what these change. --quick runs both ways at the same time.
@@ -58,6 +59,7 @@ IN_EVERY_PROCESS = Path(__file__).resolve().parent / "suites_site" / "greenletpr
 OFF = "off"
 OURS = "greenletprofiler"
 OTHER_PROFILERS = ("empty", "cprofile")
+FLAKY = "FlakyAssertionError"
 RERUNS = 3
 TIMEOUT_SECONDS = 1800
 NOT_RUN = "not run"
@@ -372,7 +374,7 @@ class Comparison:
         return [
             Difference(test, "left out", pairs[test], entry.reason, under.get(test, {}))
             for test, entry in entries.items()
-            if not entry.any_profiler or pairs[test][0][1] in under[test].values()
+            if not entry.any_profiler or manner(pairs[test][0][1]) in map(manner, under[test].values())
         ]
 
     def _run_under_others(self, tests: list[str]) -> dict[str, dict[str, str]]:
@@ -393,7 +395,7 @@ class Comparison:
     def _result(self, off: Ran, on: Ran, differences: list[Difference]) -> Result:
         outcomes: dict[str, int] = defaultdict(int)
         for outcome in off.tests.values():
-            outcomes[re.split(":| and ", outcome)[0]] += 1
+            outcomes[manner(outcome)] += 1
         tests = set(off.tests) | set(on.tests)
         same = len(tests - {difference.test for difference in differences})
         not_well = sorted(test for test, end in off.tests.items() if end.startswith(("failed", "error")))
@@ -427,9 +429,14 @@ def outcome_of(ran: Ran, test: str) -> str:
     return ran.ends.get(name, NOT_RUN) if test == end_of(name) else ran.tests.get(test, NOT_RUN)
 
 
+def manner(outcome: str) -> str:
+    """Of "failed: AssertionError", "failed": what failed in the same test may be told by a kind of it."""
+    return re.split(":| and ", outcome)[0]
+
+
 def kind_of(pairs: Sequence[tuple[str, str]]) -> str:
     """See the top of this file."""
-    if len({off for off, _ in pairs}) > 1:
+    if len({off for off, _ in pairs}) > 1 or any(FLAKY in off for off, _ in pairs):
         return "unsteady"
     return "different" if sum(off != on for off, on in pairs) > 1 else "once"
 

@@ -21,7 +21,8 @@ them, and it runs until the process ends.
   references, functools, contextlib, sys.setprofile, sys.settrace and sys.monitoring.
 - **gevent**: its own tests, whole, each file in a process of its own, without the network.
 
-not steady: differed in one pair of runs out of four, or ends now this way, now that, without a profiler too.
+not steady: differed in one pair of runs out of four, or ends now this way, now that, without a profiler too;
+gevent says so itself of what fails with FlakyAssertionError.
 """
 
 COLUMNS = (
@@ -73,8 +74,8 @@ def count(suite: Suite, *kinds: str) -> int:
 def left_out(suites: Iterable[tuple[str, Suite]]) -> Iterator[str]:
     """By reason, each test with the Pythons where it is so."""
     yield "\n## Left out\n"
-    yield "Each ends under an empty tool or under cProfile as it does under ours, but for those of threading"
-    yield "and of gevent's pool of threads."
+    yield "Each ends under an empty tool or under cProfile as well or badly as under ours, but for"
+    yield "those of threading and of gevent's pool of threads."
     reasons: dict[str, dict[str, list[str]]] = defaultdict(lambda: defaultdict(list))
     for python, suite in suites:
         for difference in suite["differences"]:
