@@ -15,6 +15,7 @@
 #define GP_POSITION_H
 
 #include "memory.h"
+#include "slices.h"
 #include "tree.h"
 
 struct open_call {
@@ -43,16 +44,17 @@ struct position {
     struct open_call *bottom;
     struct open_call *top;
     struct open_call *limit;
-    uint64_t unstored_calls; /* open calls for which there was no memory */
     uint64_t waiting_since_ticks;
     uint64_t running_ticks; /* of its slices so far; idle time included */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
-    uint64_t switches;           /* into it */
-    const struct function *kind; /* first function of the program that it entered; NULL before that */
+    uint64_t switches;             /* into it */
+    const struct function *kind;   /* first function of the program that it entered; NULL before that */
+    struct slice_kind *slice_kind; /* where its last slice was counted; NULL: none yet */
     uint64_t id;
-    size_t record; /* 1 + index of the record that it will be kept in; 0: none yet */
+    uint32_t record;         /* 1 + index of the record that it will be kept in; 0: none yet */
+    uint32_t unstored_calls; /* open calls for which there was no memory */
 };
 
 /* The innermost open call of a function in Python, from `call` outwards; the base if there is none. */

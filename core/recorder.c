@@ -15,6 +15,7 @@ recorder_init(struct recorder *recorder, const struct memory *memory, const stru
     recorder->limits = *limits;
     recorder->next_thread_id = 1;
     recorder->next_greenlet_id = 1;
+    slices_init(&recorder->slices, &recorder->memory, &recorder->clock, limits->blocking_ns);
     return position_map_init(&recorder->greenlets, &recorder->memory);
 }
 
@@ -23,6 +24,7 @@ recorder_set_marks(struct recorder *recorder, const struct function *truncated,
                    const struct function *ended_threads)
 {
     recorder->truncated_borrowed = truncated;
+    recorder->slices.other_borrowed = truncated;
     recorder->ended_borrowed = ended_threads;
 }
 
@@ -37,11 +39,37 @@ free_thread(struct recorder *recorder, struct thread *thread)
 }
 
 static void
+link_position(struct thread *thread, struct position *position)
+{
+    position->next = thread->positions;
+    position->previous = NULL;
+    if (thread->positions != NULL) {
+        thread->positions->previous = position;
+    }
+    thread->positions = position;
+    thread->position_count++;
+}
+
+static void
+unlink_position(struct thread *thread, struct position *position)
+{
+    if (position->previous != NULL) {
+        position->previous->next = position->next;
+    } else {
+        thread->positions = position->next;
+    }
+    if (position->next != NULL) {
+        position->next->previous = position->previous;
+    }
+    thread->position_count--;
+}
+
+static void
 free_positions(struct recorder *recorder, struct thread *thread)
 {
     while (thread->positions != NULL) {
         struct position *position = thread->positions;
-        thread->positions = position->next;
+        unlink_position(thread, position);
         recorder_unname_greenlet(recorder, position);
         position_free(&recorder->memory, position);
     }
@@ -66,6 +94,7 @@ recorder_forget(struct recorder *recorder)
         free_thread(recorder, thread);
     }
     free_greenlet_records(recorder);
+    slices_forget(&recorder->slices);
     recorder->counters = (struct recorder_counters){0};
     recorder->ended = NULL;
     recorder->ended_thread_count = 0;
@@ -104,15 +133,6 @@ base_for(struct recorder *recorder, struct thread *thread, const struct function
     return base != NULL ? base : add_node(recorder, thread, thread->root, greenlet_class, SIZE_MAX);
 }
 
-/* Its few calls are not to be counted with the program's, so they have room past the budget. */
-static bool
-is_the_profilers(const struct function *function, const struct node *parent)
-{
-    unsigned int flags = function->flags;
-    return (flags & FUNCTION_IS_HIDDEN) != 0 ||
-           ((flags & FUNCTION_IS_C) != 0 && (parent->function->flags & FUNCTION_IS_HIDDEN) != 0);
-}
-
 /* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. */
 static void
 remember_recent(struct position *position, struct node *node)
@@ -124,7 +144,7 @@ remember_recent(struct position *position, struct node *node)
         }
         parent->recent = node;
     }
-    if (position->kind == NULL && !node_is_base(node) && !is_the_profilers(node->function, node->parent)) {
+    if (position->kind == NULL && !node_is_base(node) && !node_is_the_profilers(node)) {
         position->kind = node->function;
     }
 }
@@ -145,7 +165,7 @@ recorder_child(struct recorder *recorder, struct thread *thread, const struct fu
 {
     struct node *parent = thread->position->top->node;
     struct node *node = recorder_find_child(thread, function->key);
-    bool is_own = is_the_profilers(function, parent);
+    bool is_own = function_is_the_profilers(function, parent->function); /* few, and not counted */
     if (node != NULL || ((parent->function->flags & FUNCTION_IS_TRUNCATED) != 0 && !is_own)) {
         return node;
     }
@@ -216,30 +236,6 @@ recorder_close_from(struct position *position, const struct open_call *call)
 }
 
 /* -- greenlets ----------------------------------------------------------------------------------- */
-
-static void
-link_position(struct thread *thread, struct position *position)
-{
-    position->next = thread->positions;
-    position->previous = NULL;
-    if (thread->positions != NULL) {
-        thread->positions->previous = position;
-    }
-    thread->positions = position;
-}
-
-static void
-unlink_position(struct thread *thread, struct position *position)
-{
-    if (position->previous != NULL) {
-        position->previous->next = position->next;
-    } else {
-        thread->positions = position->next;
-    }
-    if (position->next != NULL) {
-        position->next->previous = position->previous;
-    }
-}
 
 static struct position *
 add_position(struct recorder *recorder, struct thread *thread, const void *greenlet, struct node *base,
@@ -361,7 +357,7 @@ recorder_reserve_record(struct recorder *recorder, struct position *position)
     struct greenlet_record *record = position->record == 0 ? add_record(recorder) : NULL;
     if (record != NULL) {
         *record = (struct greenlet_record){.continued = true};
-        position->record = recorder->ended_greenlet_count;
+        position->record = (uint32_t)recorder->ended_greenlet_count;
     }
     return position->record;
 }
@@ -370,7 +366,7 @@ void
 recorder_continue_record(struct recorder *recorder, struct position *position, size_t record_number)
 {
     struct greenlet_record *record = &recorder->ended_greenlets[record_number - 1];
-    position->record = record_number;
+    position->record = (uint32_t)record_number;
     position->id = record->id;
     position->kind = record->kind != NULL ? record->kind : position->kind;
     position->running_ticks += record->running_ticks;
@@ -461,6 +457,7 @@ recorder_add_thread(struct recorder *recorder, const struct function *root, cloc
         return NULL;
     }
     thread->clock = &recorder->clock;
+    thread->slices = &recorder->slices;
     thread->cpu_clock = cpu_clock;
     thread->cpu_clock_is_shared = cpu_clock_is_shared;
     thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
@@ -498,7 +495,7 @@ static void
 settle_thread(struct thread *thread, uint64_t now_ticks)
 {
     thread_charge_from_outside(thread, now_ticks);
-    thread_settle_slice(thread, thread->last_ticks);
+    thread_settle(thread, thread->last_ticks);
     for (struct position *position = thread->positions; position != NULL; position = position->next) {
         if (position != thread->position) {
             thread_wait_until(position, now_ticks);
@@ -590,9 +587,11 @@ fold_thread(struct recorder *recorder, struct thread *thread)
     recorder->counters.truncated_calls += tree_fold(&ended->tree, ended->root, &thread->tree);
     recorder->node_count += ended->tree.node_count - before;
     recorder->node_count -= thread->tree.node_count;
+    slices_fold(&recorder->slices, thread->id, ended->id);
     ended->recorded_ticks += thread->recorded_ticks;
     ended->own_ticks += thread->own_ticks;
     ended->switches += thread->switches;
+    ended->polls += thread->polls;
     ended->cpu_reads += thread->cpu_reads;
     ended->cpu_unknown += thread->cpu_unknown;
     ended->dropped_intervals += thread->dropped_intervals;

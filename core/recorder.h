@@ -5,6 +5,7 @@
  *          |            +-------- positions            (one a greenlet; one of them running)
  *          +---- map: greenlet -> position
  *          +---- records of greenlets that ended
+ *          +---- slices: how long greenlets ran at a stretch
  *
  * An event source calls, for each event, with the tick counter read once:
  *      recorder_enter() / recorder_leave()     a function begins or resumes / returns, yields, raises
@@ -22,6 +23,7 @@
 #include "clock.h"
 #include "memory.h"
 #include "position.h"
+#include "slices.h"
 #include "thread.h"
 #include "tree.h"
 
@@ -44,6 +46,7 @@ struct recorder_limits {
     size_t nodes;           /* in all trees; [truncated] nodes may be as many again */
     size_t ended_threads;   /* that keep a tree of their own */
     size_t ended_greenlets; /* that keep a record of their own */
+    int64_t blocking_ns;    /* a slice of this length blocks */
 };
 
 struct recorder_counters {
@@ -70,6 +73,8 @@ struct recorder {
     struct greenlet_record *ended_greenlets;
     size_t ended_greenlet_count;
     size_t ended_greenlet_capacity;
+
+    struct slices slices;
 
     size_t node_count;                         /* in all trees */
     const struct function *truncated_borrowed; /* stands for paths without room */

@@ -1,4 +1,4 @@
-/* thread.c -- comparing the estimate of CPU time with the CPU clock; slices and switches. */
+/* thread.c -- comparing the estimate of CPU time with the CPU clock; switches, and the slices between them. */
 #include "thread.h"
 
 /* The tick counter and CLOCK_MONOTONIC may drift apart by this much before we believe that the machine
@@ -22,13 +22,132 @@ read_again_in_a_while(struct thread *thread, uint64_t now_ticks)
     thread->cpu_due_ticks = now_ticks + (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_CPU_PERIOD_NS);
 }
 
+/* -- slices -------------------------------------------------------------------------------------- */
+
 static void
 begin_slice(struct thread *thread, uint64_t now_ticks)
 {
-    thread->slice_began_ticks = now_ticks;
-    thread->slice_own_ticks = thread->own_ticks;
-    thread->slice_off_cpu_ticks = thread->off_cpu_ticks;
-    thread->slice_idle_ticks = thread->idle_ticks;
+    struct slice *slice = &thread->slice;
+    slice->began_ticks = now_ticks;
+    slice->own_ticks = thread->own_ticks;
+    slice->off_cpu_ticks = thread->off_cpu_ticks;
+    slice->idle_ticks = thread->idle_ticks;
+    slice->samples.count = 0;
+    slice->samples.ticks = 0;
+}
+
+/* What of the slice has no sample yet. */
+static uint64_t
+unsampled_ticks(const struct thread *thread)
+{
+    int64_t ticks = (int64_t)(thread_slice_ticks(thread) - thread->slice.samples.ticks);
+    return ticks > 0 ? (uint64_t)ticks : 0;
+}
+
+/* The slice since the last sample goes to the node on top; where that is the profiler's own, out of the slice. */
+static void
+sample_slice(struct thread *thread)
+{
+    struct node *node = thread->position->top->node;
+    uint64_t ticks = unsampled_ticks(thread);
+    if (node_is_the_profilers(node)) {
+        thread->slice.own_ticks -= ticks;
+    } else if (ticks > 0) {
+        slice_samples_add(&thread->slice.samples, &thread->tree, node, ticks);
+    }
+}
+
+static uint64_t
+suspended_greenlets(const struct thread *thread)
+{
+    return thread->position_count - (thread->position != thread->stray);
+}
+
+bool
+thread_is_blocked(const struct thread *thread)
+{
+    return slices_are_blocking(thread->slices, thread_slice_ticks(thread)) && suspended_greenlets(thread) > 0;
+}
+
+static uint64_t
+slice_off_cpu_ticks(const struct thread *thread)
+{
+    uint64_t off_cpu_ticks = thread->off_cpu_ticks - thread->slice.off_cpu_ticks;
+    return off_cpu_ticks - (thread->idle_ticks - thread->slice.idle_ticks);
+}
+
+static int64_t
+monotonic_ns_of(const struct thread *thread, uint64_t ticks)
+{
+    int64_t since_ticks = (int64_t)(thread->cpu_read_ticks - ticks);
+    return thread->cpu_read_monotonic_ns - clock_ns_from_ticks(thread->clock, since_ticks);
+}
+
+struct blocking_slice
+thread_blocking_slice(const struct thread *thread)
+{
+    const struct position *position = thread->position;
+    struct blocking_slice slice = {
+        .thread_id = thread->id,
+        .greenlet_id = position->id,
+        .class_function = position->bottom->node->function,
+        .first = position->kind,
+        .began_monotonic_ns = monotonic_ns_of(thread, thread->slice.began_ticks),
+        .ticks = thread_slice_ticks(thread),
+        .off_cpu_ticks = slice_off_cpu_ticks(thread),
+        .suspended = suspended_greenlets(thread),
+        .samples = thread->slice.samples,
+    };
+    slice_samples_add(&slice.samples, &thread->tree, position->top->node, unsampled_ticks(thread));
+    slice.culprit = slice_samples_culprit(&slice.samples, &thread->tree);
+    return slice;
+}
+
+/* The kind of the running greenlet: it is asked for at every switch, and seldom new. */
+static struct slice_kind *
+slice_kind(struct thread *thread)
+{
+    struct position *position = thread->position;
+    const struct function *class_function = position->bottom->node->function;
+    struct slice_kind *kind = position->slice_kind;
+    if (kind == NULL || kind->first != position->kind || kind->class_function != class_function) {
+        kind = position->slice_kind = slices_kind(thread->slices, class_function, position->kind);
+    }
+    return kind;
+}
+
+static void
+keep_slice(struct thread *thread, bool is_over)
+{
+    struct blocking_slice slice = thread_blocking_slice(thread);
+    slice.is_over = is_over;
+    slices_keep(thread->slices, &slice);
+}
+
+static void
+end_slice(struct thread *thread, uint64_t now_ticks)
+{
+    struct slice_kind *kind = slice_kind(thread);
+    if (kind != NULL) {
+        slices_count(thread->slices, kind, thread_slice_ticks(thread));
+    } else {
+        thread->slices->unkept++;
+    }
+    if (thread_is_blocked(thread)) {
+        keep_slice(thread, true);
+    }
+    begin_slice(thread, now_ticks);
+}
+
+/* -- the account --------------------------------------------------------------------------------- */
+
+static void
+begin_unsettled(struct thread *thread, uint64_t now_ticks)
+{
+    thread->settled_ticks = now_ticks;
+    thread->settled_own_ticks = thread->own_ticks;
+    thread->settled_off_cpu_ticks = thread->off_cpu_ticks;
+    thread->settled_idle_ticks = thread->idle_ticks;
 }
 
 void
@@ -44,12 +163,16 @@ thread_begin(struct thread *thread)
     thread->cpu_unknown += !known;
     remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     read_again_in_a_while(thread, now_ticks);
+    begin_unsettled(thread, now_ticks);
     begin_slice(thread, now_ticks);
 }
 
 void
 thread_finish(struct thread *thread)
 {
+    if (thread_is_blocked(thread)) {
+        keep_slice(thread, false);
+    }
     thread->recorded_ticks = thread_recorded_ticks(thread);
     thread->position = NULL;
 }
@@ -60,7 +183,8 @@ drop_interval(struct thread *thread, uint64_t delta_ticks)
 {
     thread->position->top->node->running_ticks -= delta_ticks;
     thread->began_ticks += delta_ticks;
-    thread->slice_began_ticks += delta_ticks;
+    thread->settled_ticks += delta_ticks;
+    thread->slice.began_ticks += delta_ticks;
     thread->dropped_intervals++;
     if ((int64_t)delta_ticks > 0) {
         thread->dropped_ticks += delta_ticks;
@@ -90,10 +214,12 @@ charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_tick
     struct node *node = thread->position->top->node;
     node->off_cpu_ticks += (uint64_t)charged_ticks;
     thread->off_cpu_ticks += (uint64_t)charged_ticks;
-    if (node_polls(node)) {
-        thread->idle_ticks += (uint64_t)charged_ticks;
-    }
     thread->cpu_debt_ticks = off_cpu_ticks - charged_ticks;
+    if (charged_ticks > 0 && node_polls(node)) {
+        thread->idle_ticks += (uint64_t)charged_ticks;
+        thread->polls++;
+        end_slice(thread, thread->last_ticks);
+    }
 }
 
 /* CLOCK_MONOTONIC at the moment when the counter was read, which was before: the thread may have lost the
@@ -173,6 +299,7 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
     } else {
         thread->cpu_unknown++;
     }
+    sample_slice(thread);
     read_again_in_a_while(thread, now_ticks);
     thread_charge_own(thread, clock_ticks(thread->clock));
 }
@@ -195,26 +322,27 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
 }
 
 void
-thread_settle_slice(struct thread *thread, uint64_t now_ticks)
+thread_settle(struct thread *thread, uint64_t now_ticks)
 {
     struct position *position = thread->position;
-    uint64_t own_ticks = thread->own_ticks - thread->slice_own_ticks;
-    position->running_ticks += now_ticks - thread->slice_began_ticks - own_ticks;
-    position->off_cpu_ticks += thread->off_cpu_ticks - thread->slice_off_cpu_ticks;
-    position->idle_ticks += thread->idle_ticks - thread->slice_idle_ticks;
-    begin_slice(thread, now_ticks);
+    uint64_t own_ticks = thread->own_ticks - thread->settled_own_ticks;
+    position->running_ticks += now_ticks - thread->settled_ticks - own_ticks;
+    position->off_cpu_ticks += thread->off_cpu_ticks - thread->settled_off_cpu_ticks;
+    position->idle_ticks += thread->idle_ticks - thread->settled_idle_ticks;
+    begin_unsettled(thread, now_ticks);
 }
 
 void
-thread_move_slice(struct thread *thread, struct node *from, struct node *to)
+thread_move_unsettled(struct thread *thread, struct node *from, struct node *to)
 {
-    uint64_t own_ticks = thread->own_ticks - thread->slice_own_ticks;
-    uint64_t running_ticks = thread->last_ticks - thread->slice_began_ticks - own_ticks;
-    uint64_t off_cpu_ticks = thread->off_cpu_ticks - thread->slice_off_cpu_ticks;
+    uint64_t own_ticks = thread->own_ticks - thread->settled_own_ticks;
+    uint64_t running_ticks = thread->last_ticks - thread->settled_ticks - own_ticks;
+    uint64_t off_cpu_ticks = thread->off_cpu_ticks - thread->settled_off_cpu_ticks;
     from->running_ticks -= running_ticks;
     from->off_cpu_ticks -= off_cpu_ticks;
     to->running_ticks += running_ticks;
     to->off_cpu_ticks += off_cpu_ticks;
+    slice_samples_move(&thread->slice.samples, from, to);
 }
 
 void
@@ -231,7 +359,8 @@ thread_wait_until(struct position *position, uint64_t now_ticks)
 void
 thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks)
 {
-    thread_settle_slice(thread, now_ticks);
+    thread_settle(thread, now_ticks);
+    end_slice(thread, now_ticks);
     thread->position->waiting_since_ticks = now_ticks;
     target->switches++;
     thread->position = target;

@@ -16,7 +16,17 @@
 
 #include "clock.h"
 #include "position.h"
+#include "slices.h"
 #include "tree.h"
+
+/* Of the running greenlet, from the switch into it, or a poll, on. */
+struct slice {
+    uint64_t began_ticks; /* moved on by what was dropped */
+    uint64_t own_ticks;   /* the thread's sums when it began */
+    uint64_t off_cpu_ticks;
+    uint64_t idle_ticks;
+    struct slice_samples samples;
+};
 
 struct thread {
     struct position *position; /* the running greenlet's; NULL when the thread is not recorded now */
@@ -42,10 +52,13 @@ struct thread {
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t switches;
-    uint64_t slice_began_ticks; /* slice = from a switch into a greenlet to the next one out of it */
-    uint64_t slice_own_ticks;   /* the four sums above, when the slice began */
-    uint64_t slice_off_cpu_ticks;
-    uint64_t slice_idle_ticks;
+    uint64_t polls;             /* of its hub: they end a slice too */
+    uint64_t settled_ticks;     /* up to here its times are in the running position ... */
+    uint64_t settled_own_ticks; /* ... and these are the sums above, at that moment */
+    uint64_t settled_off_cpu_ticks;
+    uint64_t settled_idle_ticks;
+    struct slice slice;
+    struct slices *slices; /* the recorder's: of all threads */
 
     uint64_t cpu_reads;
     uint64_t cpu_unknown; /* intervals whose CPU time could not be read */
@@ -53,8 +66,9 @@ struct thread {
     uint64_t dropped_ticks;
 
     struct position *positions; /* all of them, the running one too */
-    struct position *unnamed;   /* waits, and whose it is was never told; NULL: none */
-    struct position *stray;     /* stands for greenlets that found no room; not among the others */
+    size_t position_count;
+    struct position *unnamed; /* waits, and whose it is was never told; NULL: none */
+    struct position *stray;   /* stands for greenlets that found no room; not among the others */
     size_t unnamed_record; /* of the greenlet that ran through a session in which nobody named it; 0: none */
     struct thread *next;
     uint64_t id;
@@ -93,11 +107,27 @@ void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, 
 /* Charges a waiting position with its wait up to now. */
 void thread_wait_until(struct position *position, uint64_t now_ticks);
 
-/* Takes what the slice so far was charged with from one node to another: nothing was entered or left in it. */
-void thread_move_slice(struct thread *thread, struct node *from, struct node *to);
+/* Takes what was charged since the last settling from one node to another: nothing was entered or left in it. */
+void thread_move_unsettled(struct thread *thread, struct node *from, struct node *to);
 
-/* Adds the slice so far to the running position, and begins another. */
-void thread_settle_slice(struct thread *thread, uint64_t now_ticks);
+/* Adds what was charged since the last settling to the running position. */
+void thread_settle(struct thread *thread, uint64_t now_ticks);
+
+/* How long the slice has been so far: without the profiler's own time, and without polls. */
+static inline uint64_t
+thread_slice_ticks(const struct thread *thread)
+{
+    const struct slice *slice = &thread->slice;
+    uint64_t own_ticks = thread->own_ticks - slice->own_ticks;
+    uint64_t idle_ticks = thread->idle_ticks - slice->idle_ticks;
+    return thread->last_ticks - slice->began_ticks - own_ticks - idle_ticks;
+}
+
+/* Whether the slice so far blocks: it is long, and other greenlets of the thread are suspended. */
+bool thread_is_blocked(const struct thread *thread);
+
+/* The slice so far, with what it was spent on. */
+struct blocking_slice thread_blocking_slice(const struct thread *thread);
 
 /* Charges the time up to now to the node on top. */
 static inline void

@@ -155,18 +155,22 @@ tree_copy_into(struct node *room, const struct tree *tree)
 }
 
 size_t
-tree_copy_parent(const struct tree_copy *copy, size_t index)
+tree_copy_index(const struct tree_copy *copy, const struct node *node)
 {
-    uintptr_t parent = (uintptr_t)copy->nodes[index].parent;
-    if (parent == 0) {
-        return TREE_NO_PARENT;
-    }
+    uintptr_t place = (uintptr_t)node;
     int chunk = 0;
-    while (parent < copy->chunks[chunk] ||
-           parent >= copy->chunks[chunk] + chunk_nodes(chunk) * sizeof(struct node)) {
+    while (place < copy->chunks[chunk] ||
+           place >= copy->chunks[chunk] + chunk_nodes(chunk) * sizeof(struct node)) {
         chunk++;
     }
-    return chunk_start(chunk) + (parent - copy->chunks[chunk]) / sizeof(struct node);
+    return chunk_start(chunk) + (place - copy->chunks[chunk]) / sizeof(struct node);
+}
+
+size_t
+tree_copy_parent(const struct tree_copy *copy, size_t index)
+{
+    const struct node *parent = copy->nodes[index].parent;
+    return parent != NULL ? tree_copy_index(copy, parent) : TREE_NO_PARENT;
 }
 
 static void

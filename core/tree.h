@@ -94,6 +94,9 @@ struct tree_copy {
 /* `room` is for all nodes of the tree. */
 struct tree_copy tree_copy_into(struct node *room, const struct tree *tree);
 
+/* The place of a node of the tree that was copied, by where it was. */
+size_t tree_copy_index(const struct tree_copy *copy, const struct node *node);
+
 #define TREE_NO_PARENT SIZE_MAX
 
 /* The place of a node's parent; TREE_NO_PARENT at the root. */
@@ -118,6 +121,23 @@ static inline bool
 node_polls(const struct node *node)
 {
     return function_polls(node->function, node->parent != NULL ? node->parent->function : NULL);
+}
+
+/* Whether it is of the profiler's own code, or of a built-in that this calls. `caller` may be NULL. */
+static inline bool
+function_is_the_profilers(const struct function *function, const struct function *caller)
+{
+    if ((function->flags & FUNCTION_IS_HIDDEN) != 0) {
+        return true;
+    }
+    return (function->flags & FUNCTION_IS_C) != 0 && caller != NULL &&
+           (caller->flags & FUNCTION_IS_HIDDEN) != 0;
+}
+
+static inline bool
+node_is_the_profilers(const struct node *node)
+{
+    return function_is_the_profilers(node->function, node->parent != NULL ? node->parent->function : NULL);
 }
 
 static inline bool

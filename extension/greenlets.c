@@ -158,7 +158,7 @@ place_running_greenlet(struct tracer *tracer, struct thread *thread, const struc
     if (!is_placed) {
         stack_seed(tracer, thread, position, stack);
     }
-    thread_move_slice(thread, charged, position->top->node);
+    thread_move_unsettled(thread, charged, position->top->node);
 }
 
 /* Another greenlet runs than the one whose position is the running one: a switch came before anything told

@@ -3,10 +3,11 @@
 
 #define ENDED_THREADS 256
 #define ENDED_GREENLETS 100000
+#define BLOCKING_NS 100000000
 
 static const char recorder_doc[] =
     "Recorder(*, builtins, threads, hidden, polls, node_budget, doors=(), filters=(), "
-    "memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
+    "blocking_ns=100_000_000, memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -28,20 +29,27 @@ name_marks(struct tracer *tracer)
 /* A function has a node, but for those that are hidden, and for classes and threads. */
 #define FUNCTIONS_WITHOUT_NODES 1000
 
+struct arguments {
+    int builtins, threads;
+    struct function_rules_borrowed rules;
+    Py_ssize_t node_budget, memory_limit, failing_request;
+    long long blocking_ns;
+};
+
 static int
-init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_limit,
-              Py_ssize_t failing_request)
+init_recorder(struct tracer *tracer, const struct arguments *it)
 {
     struct memory memory;
     struct clock clock;
     struct recorder_limits limits = {
-        .nodes = (size_t)node_budget,
+        .nodes = (size_t)it->node_budget,
         .ended_threads = ENDED_THREADS,
         .ended_greenlets = ENDED_GREENLETS,
+        .blocking_ns = it->blocking_ns,
     };
     memory_init(&memory);
-    memory.limit = (size_t)memory_limit;
-    memory.failing_request = (size_t)failing_request;
+    memory.limit = (size_t)it->memory_limit;
+    memory.failing_request = (size_t)it->failing_request;
     clock_init(&clock, &clock_system_readings);
     if (!recorder_init(&tracer->recorder, &memory, &clock, &limits)) {
         PyErr_NoMemory();
@@ -55,33 +63,30 @@ init_recorder(struct tracer *tracer, Py_ssize_t node_budget, Py_ssize_t memory_l
     return name_marks(tracer);
 }
 
-struct arguments {
-    int builtins, threads;
-    struct function_rules_borrowed rules;
-    Py_ssize_t node_budget, memory_limit, failing_request;
-};
-
 /* -1 and an exception. */
 static int
 read_arguments(struct arguments *it, PyObject *args, PyObject *kwargs)
 {
-    static char *const names[] = {"builtins", "threads", "hidden",       "polls",           "node_budget",
-                                  "doors",    "filters", "memory_limit", "failing_request", NULL};
+    static char *const names[] = {"builtins",     "threads",         "hidden",  "polls",
+                                  "node_budget",  "doors",           "filters", "blocking_ns",
+                                  "memory_limit", "failing_request", NULL};
     struct function_rules_borrowed *rules = &it->rules;
-    *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX};
-    if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$ppO!O!nO!O!nn:Recorder", (char **)names, &it->builtins, &it->threads,
-            &PyTuple_Type, &rules->hidden, &PyTuple_Type, &rules->polls, &it->node_budget, &PyTuple_Type,
-            &rules->doors, &PyTuple_Type, &rules->filters, &it->memory_limit, &it->failing_request)) {
+    *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX, .blocking_ns = BLOCKING_NS};
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nO!O!Lnn:Recorder", (char **)names, &it->builtins,
+                                     &it->threads, &PyTuple_Type, &rules->hidden, &PyTuple_Type,
+                                     &rules->polls, &it->node_budget, &PyTuple_Type, &rules->doors,
+                                     &PyTuple_Type, &rules->filters, &it->blocking_ns, &it->memory_limit,
+                                     &it->failing_request)) {
         return -1;
     }
     if (rules->hidden == NULL || rules->polls == NULL) {
         PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
         return -1;
     }
-    if (it->node_budget < 1 || it->memory_limit < 0 || it->failing_request < 0) {
-        PyErr_SetString(PyExc_ValueError,
-                        "node_budget must be at least 1, memory_limit and failing_request at least 0");
+    if (it->node_budget < 1 || it->blocking_ns < 0 || it->memory_limit < 0 || it->failing_request < 0) {
+        PyErr_SetString(
+            PyExc_ValueError,
+            "node_budget must be at least 1; blocking_ns, memory_limit and failing_request at least 0");
         return -1;
     }
     return 0;
@@ -100,8 +105,7 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     tracer->records_builtins = it.builtins != 0;
     tracer->records_threads = it.threads != 0;
     tracer->monitoring.tool_id = -1;
-    if (init_recorder(tracer, it.node_budget, it.memory_limit, it.failing_request) < 0 ||
-        functions_set_rules(&tracer->functions, &it.rules) < 0) {
+    if (init_recorder(tracer, &it) < 0 || functions_set_rules(&tracer->functions, &it.rules) < 0) {
         Py_DECREF((PyObject *)tracer);
         return NULL;
     }

@@ -96,7 +96,7 @@ new_rows(struct rows *rows, PyObject *dict, size_t count)
 
 static void
 fill_without_gil(struct rows *rows, struct thread_row *threads, const struct fates *fates,
-                 const struct recording_copy *copy)
+                 struct recording_copy *copy)
 {
     Py_BEGIN_ALLOW_THREADS;
     rows_fill(rows, threads, fates, copy);
@@ -134,10 +134,10 @@ nodes_dict(struct recording_copy *copy, struct thread_row *threads)
 static PyObject *
 thread_tuple(const struct thread_copy *thread, const struct thread_row *row)
 {
-    return Py_BuildValue("(KKKNNiNLLK)", thread->id, thread->ident, thread->native_id,
+    return Py_BuildValue("(KKKNNiNLLKK)", thread->id, thread->ident, thread->native_id,
                          text_to_str(&thread->name), text_to_str(&thread->class_name), row->root,
                          PyBool_FromLong(thread->alive), (long long)row->lifetime_ns, (long long)row->own_ns,
-                         thread->switches);
+                         thread->switches, thread->polls);
 }
 
 /* The oldest first. */
@@ -153,15 +153,22 @@ threads_list(const struct recording_copy *copy, const struct thread_row *rows)
     return list_owned;
 }
 
+/* -1 for none. */
+static int
+index_of(const struct function *function)
+{
+    return function != NULL ? (int)function->index : -1;
+}
+
 static PyObject *
 greenlet_tuple(const struct recording_copy *copy, const struct greenlet_copy *greenlet)
 {
     const struct greenlet_record *record = &greenlet->record;
     struct greenlet_row row = greenlet_row_of(copy, record);
-    int kind = record->kind != NULL ? (int)record->kind->index : -1;
-    return Py_BuildValue("(KKiiLLLLKN)", record->id, record->thread_id, (int)record->class_function->index,
-                         kind, (long long)row.running_ns, (long long)row.cpu_ns, (long long)row.waiting_ns,
-                         (long long)row.idle_ns, record->switches, PyBool_FromLong(greenlet->alive));
+    return Py_BuildValue("(KKiiLLLLKN)", record->id, record->thread_id, index_of(record->class_function),
+                         index_of(record->kind), (long long)row.running_ns, (long long)row.cpu_ns,
+                         (long long)row.waiting_ns, (long long)row.idle_ns, record->switches,
+                         PyBool_FromLong(greenlet->alive));
 }
 
 static PyObject *
@@ -178,10 +185,118 @@ greenlets_list(const struct recording_copy *copy)
 }
 
 static PyObject *
+lengths_tuple(const struct slice_kind *kind)
+{
+    PyObject *tuple_owned = PyTuple_New(SLICE_LENGTHS);
+    for (Py_ssize_t length = 0; tuple_owned != NULL && length < SLICE_LENGTHS; length++) {
+        PyObject *count_owned = PyLong_FromUnsignedLongLong(kind->lengths[length]);
+        if (count_owned == NULL) {
+            Py_CLEAR(tuple_owned);
+        } else {
+            PyTuple_SET_ITEM(tuple_owned, length, count_owned);
+        }
+    }
+    return tuple_owned;
+}
+
+static PyObject *
+slice_kinds_list(const struct recording_copy *copy)
+{
+    PyObject *list_owned = PyList_New(0);
+    for (size_t index = 0; list_owned != NULL && index < copy->slices.kind_count; index++) {
+        const struct slice_kind *kind = &copy->slices.kinds[index];
+        PyObject *tuple =
+            Py_BuildValue("(iiKLLN)", index_of(kind->class_function), index_of(kind->first), kind->count,
+                          (long long)snapshot_ns(copy, kind->ticks),
+                          (long long)snapshot_ns(copy, kind->longest_ticks), lengths_tuple(kind));
+        if (append_steal(list_owned, tuple) < 0) {
+            Py_CLEAR(list_owned);
+        }
+        let_others_run(index);
+    }
+    return list_owned;
+}
+
+/* They add up to the slice, to the nanosecond. */
+static PyObject *
+samples_list(const struct recording_copy *copy, const struct slice_copy *slice)
+{
+    const struct slice_samples *samples = &slice->slice.samples;
+    PyObject *list_owned = PyList_New(0);
+    uint64_t ticks = 0;
+    for (size_t index = 0; list_owned != NULL && index < samples->count; index++) {
+        int64_t before_ns = snapshot_ns(copy, ticks);
+        ticks += samples->entries[index].ticks;
+        PyObject *tuple = Py_BuildValue("(iL)", slice->sample_rows[index],
+                                        (long long)(snapshot_ns(copy, ticks) - before_ns));
+        if (append_steal(list_owned, tuple) < 0) {
+            Py_CLEAR(list_owned);
+        }
+    }
+    return list_owned;
+}
+
+static PyObject *
+blocking_slice_tuple(const struct recording_copy *copy, const struct slice_copy *row)
+{
+    const struct blocking_slice *slice = &row->slice;
+    uint64_t cpu_ticks = slice->ticks > slice->off_cpu_ticks ? slice->ticks - slice->off_cpu_ticks : 0;
+    return Py_BuildValue("(KKiiLLLKNNiN)", slice->thread_id, slice->greenlet_id,
+                         index_of(slice->class_function), index_of(slice->first),
+                         (long long)slice->began_monotonic_ns, (long long)snapshot_ns(copy, slice->ticks),
+                         (long long)snapshot_ns(copy, cpu_ticks), slice->suspended,
+                         PyBool_FromLong(slice->is_over), PyBool_FromLong(row->goes_on), row->culprit_row,
+                         samples_list(copy, row));
+}
+
+static PyObject *
+blocking_slices_list(const struct recording_copy *copy)
+{
+    PyObject *list_owned = PyList_New(0);
+    for (size_t index = 0; list_owned != NULL && index < copy->slices.blocking_count; index++) {
+        if (append_steal(list_owned, blocking_slice_tuple(copy, &copy->slices.blocking[index])) < 0) {
+            Py_CLEAR(list_owned);
+        }
+    }
+    return list_owned;
+}
+
+static PyObject *
+culprits_list(const struct recording_copy *copy)
+{
+    PyObject *list_owned = PyList_New(0);
+    for (size_t index = 0; list_owned != NULL && index < copy->slices.culprit_count; index++) {
+        const struct culprit_copy *row = &copy->slices.culprits[index];
+        PyObject *tuple = Py_BuildValue("(iKLL)", row->row, row->culprit.count,
+                                        (long long)snapshot_ns(copy, row->culprit.ticks),
+                                        (long long)snapshot_ns(copy, row->culprit.longest_ticks));
+        if (append_steal(list_owned, tuple) < 0) {
+            Py_CLEAR(list_owned);
+        }
+    }
+    return list_owned;
+}
+
+/* Once the rows are known: see rows_fill(). NULL and an exception. */
+static PyObject *
+slices_dict(const struct recording_copy *copy)
+{
+    PyObject *dict_owned = Py_BuildValue("{sLsK}", "blocking_ns", (long long)copy->slices.blocking_ns,
+                                         "blocking_count", copy->slices.all_blocking);
+    if (dict_owned == NULL || set_item_steal(dict_owned, "kinds", slice_kinds_list(copy)) < 0 ||
+        set_item_steal(dict_owned, "blocking", blocking_slices_list(copy)) < 0 ||
+        set_item_steal(dict_owned, "culprits", culprits_list(copy)) < 0) {
+        Py_XDECREF(dict_owned);
+        return NULL;
+    }
+    return dict_owned;
+}
+
+static PyObject *
 counters_dict(const struct recording_copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
         "lost_leaves", copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
         "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
         copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
@@ -191,8 +306,8 @@ counters_dict(const struct recording_copy *copy)
         copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
         "replaced_profile_functions", copy->tracer_counters.replaced_profile_functions, "frozen_objects",
         copy->tracer_counters.frozen_objects, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
-        copy->cpu_unknown, "dropped_intervals", copy->dropped_intervals, "dropped_ns",
-        (long long)snapshot_ns(copy, copy->dropped_ticks));
+        copy->cpu_unknown, "unkept_slices", copy->slices.unkept, "dropped_intervals", copy->dropped_intervals,
+        "dropped_ns", (long long)snapshot_ns(copy, copy->dropped_ticks));
 }
 
 static PyObject *
@@ -207,6 +322,7 @@ recording_dict(const struct tracer *tracer, struct recording_copy *copy, struct 
         set_item_steal(dict_owned, "nodes", nodes_dict(copy, threads)) < 0 ||
         set_item_steal(dict_owned, "threads", threads_list(copy, threads)) < 0 ||
         set_item_steal(dict_owned, "greenlets", greenlets_list(copy)) < 0 ||
+        set_item_steal(dict_owned, "slices", slices_dict(copy)) < 0 ||
         set_item_steal(dict_owned, "counters", counters_dict(copy)) < 0) {
         Py_XDECREF(dict_owned);
         return NULL;

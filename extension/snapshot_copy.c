@@ -7,11 +7,13 @@
 
 /* -- room ---------------------------------------------------------------------------------------- */
 
+#define SPARE_BYTES 8192
+
 /* What there may be of it in a moment: the recording goes on until the copying begins. */
 static size_t
-with_some_more(size_t count)
+with_some_more(size_t count, size_t size)
 {
-    return count + count / 8 + 64;
+    return count + count / 8 + SPARE_BYTES / size;
 }
 
 static void
@@ -36,9 +38,22 @@ have_room(struct memory *memory, void **block, size_t *capacity, size_t wanted, 
         return true;
     }
     memory_free(memory, *block, *capacity * size);
-    *capacity = with_some_more(wanted);
+    *capacity = with_some_more(wanted, size);
     *block = memory_resize(memory, NULL, 0, *capacity * size);
     return *block != NULL;
+}
+
+static bool
+get_room_for_slices(struct recording_copy *copy, const struct slices *slices, size_t threads)
+{
+    struct memory *memory = &copy->memory;
+    struct slices_copy *room = &copy->slices;
+    return have_room(memory, (void **)&room->kinds, &room->kind_capacity, slices->kind_count,
+                     sizeof *room->kinds) &&
+           have_room(memory, (void **)&room->blocking, &room->blocking_capacity,
+                     slices->longest_count + threads, sizeof *room->blocking) &&
+           have_room(memory, (void **)&room->culprits, &room->culprit_capacity, slices->culprit_count,
+                     sizeof *room->culprits);
 }
 
 static bool
@@ -51,7 +66,8 @@ get_room(struct recording_copy *copy, const struct recorder *recorder)
            have_room(memory, (void **)&copy->threads, &copy->thread_capacity, threads,
                      sizeof *copy->threads) &&
            have_room(memory, (void **)&copy->greenlets, &copy->greenlet_capacity, greenlets,
-                     sizeof *copy->greenlets);
+                     sizeof *copy->greenlets) &&
+           get_room_for_slices(copy, &recorder->slices, threads);
 }
 
 bool
@@ -80,6 +96,10 @@ recording_copy_free(struct recording_copy *copy)
     memory_free(memory, copy->nodes, copy->node_capacity * sizeof *copy->nodes);
     memory_free(memory, copy->threads, copy->thread_capacity * sizeof *copy->threads);
     memory_free(memory, copy->greenlets, copy->greenlet_capacity * sizeof *copy->greenlets);
+    memory_free(memory, copy->slices.kinds, copy->slices.kind_capacity * sizeof *copy->slices.kinds);
+    memory_free(memory, copy->slices.blocking,
+                copy->slices.blocking_capacity * sizeof *copy->slices.blocking);
+    memory_free(memory, copy->slices.culprits, copy->slices.culprit_capacity * sizeof *copy->slices.culprits);
 }
 
 /* -- copying ------------------------------------------------------------------------------------- */
@@ -120,6 +140,7 @@ copy_thread(struct recording_copy *copy, const struct tracer *tracer, const stru
         .tree = tree_copy_into(copy->nodes + copy->node_count, &thread->tree),
         .id = thread->id,
         .switches = thread->switches,
+        .polls = thread->polls,
         .own_ticks = thread->own_ticks,
         .recorded_ticks = thread_recorded_ticks(thread),
         .alive = thread->alive,
@@ -157,6 +178,45 @@ copy_greenlets(struct recording_copy *copy, const struct recorder *recorder)
     }
 }
 
+static void
+copy_kinds(struct slices_copy *copy, const struct slices *slices)
+{
+    for (size_t bucket = 0; bucket < SLICE_KIND_BUCKETS; bucket++) {
+        for (const struct slice_kind *kind = slices->kinds[bucket]; kind != NULL; kind = kind->chain) {
+            copy->kinds[copy->kind_count++] = *kind;
+        }
+    }
+}
+
+static void
+copy_blocking(struct slices_copy *copy, const struct recorder *recorder)
+{
+    for (size_t index = 0; index < recorder->slices.longest_count; index++) {
+        copy->blocking[copy->blocking_count].goes_on = false;
+        copy->blocking[copy->blocking_count++].slice = recorder->slices.longest[index];
+    }
+    for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        if (thread->position != NULL && thread_is_blocked(thread)) {
+            copy->blocking[copy->blocking_count].goes_on = true;
+            copy->blocking[copy->blocking_count++].slice = thread_blocking_slice(thread);
+        }
+    }
+}
+
+static void
+copy_slices(struct slices_copy *copy, const struct recorder *recorder)
+{
+    const struct slices *slices = &recorder->slices;
+    copy_kinds(copy, slices);
+    copy_blocking(copy, recorder);
+    for (size_t index = 0; index < slices->culprit_count; index++) {
+        copy->culprits[copy->culprit_count++].culprit = slices->culprits[index];
+    }
+    copy->blocking_ns = slices->blocking_ns;
+    copy->all_blocking = slices->blocking_count;
+    copy->unkept = slices->unkept;
+}
+
 static bool
 copy_recording(struct recording_copy *copy, const struct tracer *tracer)
 {
@@ -175,6 +235,7 @@ copy_recording(struct recording_copy *copy, const struct tracer *tracer)
         }
     }
     copy_greenlets(copy, recorder);
+    copy_slices(&copy->slices, recorder);
     return true;
 }
 

@@ -14,7 +14,7 @@
 
 struct thread_copy {
     struct tree_copy tree;
-    uint64_t id, ident, native_id, switches;
+    uint64_t id, ident, native_id, switches, polls;
     uint64_t own_ticks, recorded_ticks;
     bool alive;
     struct text name, class_name;
@@ -23,6 +23,31 @@ struct thread_copy {
 struct greenlet_copy {
     struct greenlet_record record;
     bool alive;
+};
+
+/* A slice that blocked; with it, once they are known, the rows of its nodes. */
+struct slice_copy {
+    struct blocking_slice slice;
+    bool goes_on; /* it blocks at this moment, and is not among the recorded ones */
+    int32_t culprit_row;
+    int32_t sample_rows[SLICE_SAMPLES];
+};
+
+struct culprit_copy {
+    struct slice_culprit culprit;
+    int32_t row;
+};
+
+struct slices_copy {
+    size_t kind_count, kind_capacity;
+    struct slice_kind *kinds;
+    size_t blocking_count, blocking_capacity;
+    struct slice_copy *blocking; /* those that were kept, and those that block now */
+    size_t culprit_count, culprit_capacity;
+    struct culprit_copy *culprits;
+    int64_t blocking_ns;
+    uint64_t all_blocking; /* how many there were, kept or not */
+    uint64_t unkept;
 };
 
 struct recording_copy {
@@ -34,6 +59,7 @@ struct recording_copy {
     struct thread_copy *threads; /* the newest first */
     size_t greenlet_count, greenlet_capacity;
     struct greenlet_copy *greenlets;
+    struct slices_copy slices;
     size_t function_count;
     struct recorder_counters counters;
     struct tracer_counters tracer_counters;

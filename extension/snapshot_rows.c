@@ -176,9 +176,36 @@ fill_tree(struct rows *rows, int32_t *next, struct thread_converters *converters
     return hidden_ticks;
 }
 
+static void
+set_rows_of_slice(struct slice_copy *slice, const struct tree_copy *tree, const int32_t *row_of)
+{
+    const struct slice_samples *samples = &slice->slice.samples;
+    slice->culprit_row = row_of[tree_copy_index(tree, slice->slice.culprit)];
+    for (size_t index = 0; index < samples->count; index++) {
+        slice->sample_rows[index] = row_of[tree_copy_index(tree, samples->entries[index].node)];
+    }
+}
+
+/* Of those in that thread. A node without a row of its own is the nearest caller's that has one. */
+static void
+set_rows_of_slices(struct slices_copy *slices, const struct thread_copy *thread, const int32_t *row_of)
+{
+    for (size_t index = 0; index < slices->blocking_count; index++) {
+        if (slices->blocking[index].slice.thread_id == thread->id) {
+            set_rows_of_slice(&slices->blocking[index], &thread->tree, row_of);
+        }
+    }
+    for (size_t index = 0; index < slices->culprit_count; index++) {
+        struct culprit_copy *copy = &slices->culprits[index];
+        if (copy->culprit.thread_id == thread->id) {
+            copy->row = row_of[tree_copy_index(&thread->tree, copy->culprit.node)];
+        }
+    }
+}
+
 void
 rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fates,
-          const struct recording_copy *copy)
+          struct recording_copy *copy)
 {
     int32_t next = 0;
     for (size_t index = 0; index < copy->thread_count; index++) {
@@ -188,6 +215,7 @@ rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fat
         threads[index].root = next;
         uint64_t hidden_ticks =
             fill_tree(rows, &next, &converters, &thread->tree, fates_of(fates, copy, thread), fates->rows);
+        set_rows_of_slices(&copy->slices, thread, fates->rows);
         threads[index].own_ns = convert(&converters.wall, hidden_ticks + thread->own_ticks);
         threads[index].lifetime_ns = snapshot_ns(copy, thread->recorded_ticks);
     }

@@ -41,9 +41,10 @@ struct fates {
 bool fates_decide(struct fates *fates, struct recording_copy *copy);
 void fates_free(struct fates *fates, struct recording_copy *copy);
 
-/* Fills in the rows of all threads, and one entry of `threads` for each. */
+/* Fills in the rows of all threads, and one entry of `threads` for each; and tells the slices that blocked
+ * which rows they are about. */
 void rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fates,
-               const struct recording_copy *copy);
+               struct recording_copy *copy);
 
 struct greenlet_row greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record *record);
 

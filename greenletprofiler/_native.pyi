@@ -20,6 +20,7 @@ class Recorder:
         node_budget: int,
         doors: tuple[tuple[str, str], ...] = ...,
         filters: tuple[tuple[int, bool, bool, str], ...] = ...,
+        blocking_ns: int = ...,
         memory_limit: int = ...,
         failing_request: int = ...,
     ) -> None: ...

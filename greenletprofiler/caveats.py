@@ -51,6 +51,10 @@ _MEANINGS: Final = {
     "unrecorded_threads": (
         "{count:,} times there was no memory to record a thread. What it did is not in the numbers."
     ),
+    "unkept_slices": (
+        "{count:,} slices found no room: they are missing from the lengths of a kind's slices, or from what"
+        " blocked others."
+    ),
     "folded_threads": "{count:,} threads that ended are shown together as [ended threads].",
     "unnamed_calls": "{count:,} calls are missing because there was no memory for the function's name.",
 }

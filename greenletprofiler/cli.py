@@ -21,14 +21,15 @@ from greenletprofiler.errors import OutputError, ProfilerError, UsageError
 from greenletprofiler.exporters import find_format
 from greenletprofiler.filters import Filters
 from greenletprofiler.output import check_destination
+from greenletprofiler.profiler import BLOCK_THRESHOLD
 from greenletprofiler.program import Module, Program, Script
-from greenletprofiler.run import Report, Run, frames_outside, say
+from greenletprofiler.run import Recording, Report, Run, frames_outside, say
 from greenletprofiler.values import CLOCKS, checked_clock
 
 BAD_USAGE: Final = 2
 
 #: Long options whose value is the next word.
-WITH_VALUE: Final = ("--clock", "--output", "--include", "--exclude")
+WITH_VALUE: Final = ("--clock", "--output", "--include", "--exclude", "--block-threshold")
 
 _USAGE: Final = """greenletprofiler [options] SCRIPT [ARGUMENTS...]
        greenletprofiler [options] -m MODULE [ARGUMENTS...]"""
@@ -50,9 +51,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         options, program, report = _read_command_line(words)
         filters = Filters.checked(options.include, options.exclude)
-        outside = frames_outside(sys._getframe())
-        run = Run(report, options.builtins, not options.single_thread, outside, filters)
-        return run.run(program)
+        recording = Recording(
+            options.builtins, not options.single_thread, filters, options.block_threshold
+        )
+        return Run(report, recording, frames_outside(sys._getframe())).run(program)
     except ProfilerError as error:
         say(str(error))
         return BAD_USAGE
@@ -150,6 +152,11 @@ def _parser() -> _Parser:
         "--exclude", metavar="PATTERN", action="append", default=[],
         help="do not record functions of this module or path, or of stdlib; their time is their callers' (may"
         " be given several times)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--block-threshold", metavar="SECONDS", type=float, default=BLOCK_THRESHOLD,
+        help="a greenlet that runs so long at a stretch, while others of its thread are suspended, is told of"
+        " as blocking them (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",

@@ -27,7 +27,7 @@ from greenletprofiler.values import Function, GreenletStats
 
 #: Fields of a thread's record.
 _ID: Final = 0
-_LIFETIME, _OWN, _SWITCHES = 7, 8, 9
+_LIFETIME, _OWN, _SWITCHES, _POLLS = 7, 8, 9, 10
 
 #: No more is no time: see above.
 _NOTHING_NS: Final = 1000
@@ -83,7 +83,7 @@ def records_since(
     """Records of threads; `later_of` has the place of each earlier thread's among the later ones."""
     records = [list(record) for record in later]
     for record, place in zip(earlier, later_of, strict=True):
-        for field in (_LIFETIME, _OWN, _SWITCHES):
+        for field in (_LIFETIME, _OWN, _SWITCHES, _POLLS):
             records[place][field] -= record[field]
     return records
 

@@ -54,6 +54,10 @@ class ClockError(UsageError):
     """No clock is known by this name."""
 
 
+class ThresholdError(UsageError):
+    """No slice can be compared with this length."""
+
+
 class FilterError(UsageError):
     """A pattern of functions to include or exclude can match none."""
 

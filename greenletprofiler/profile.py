@@ -1,6 +1,6 @@
 """Profile: what was recorded, as a value that is apart from the profiler and never changes.
 
-    snapshot (plain dict)  ->  Profile.from_snapshot  ->  functions, edges, tree, threads, greenlets
+    snapshot (plain dict)  ->  Profile.from_snapshot  ->  functions, edges, tree, threads, greenlets, slices
                                                       ->  print(), save()
 
 Times are in nanoseconds, defined in values.py; how functions and edges come from the tree, in folds.py.
@@ -37,12 +37,16 @@ from greenletprofiler.costs import EventCosts, ProfilerCost, without_event_costs
 from greenletprofiler.errors import DifferenceError
 from greenletprofiler.filters import Filters
 from greenletprofiler.folds import Fold
+from greenletprofiler.slices import KindKey, RecordedSlices
 from greenletprofiler.values import (
+    Blocker,
+    BlockingSlice,
     Edge,
     Function,
     FunctionStats,
     GreenletKind,
     GreenletStats,
+    SliceStats,
     ThreadStats,
     Times,
     checked_clock,
@@ -63,12 +67,13 @@ COUNTED_COSTS: Final = ("cpu_clock_reads", "truncated_calls", "unmatched_leaves"
 class Recorded:
     """What was recorded, whatever of it is shown.
 
-    records: of each thread, as the snapshot has it; nodes: of each thread, in the tree.
+    records: of each thread, as the snapshot has it; nodes: of each thread, in the tree; slices: of all.
     """
 
     tree: CallTree
     records: tuple[Sequence[Any], ...]
     nodes: tuple[int, ...]
+    slices: RecordedSlices
 
     def threads(self, shown: CallTree, taken_ns: array[int]) -> tuple[ThreadStats, ...]:
         """With the times of a tree from which these ns were taken, node by node."""
@@ -82,15 +87,16 @@ class Recorded:
         """What came after the earlier one. Threads of which nothing was recorded since are left out."""
         thread_of = difference.threads_in_later(self.records, earlier.records)
         roots = {node: self.nodes[thread] for node, thread in zip(earlier.nodes, thread_of, strict=True)}
-        tree = difference.tree_since(
-            self.tree, earlier.tree, difference.places(self.tree, earlier.tree, roots)
-        )
+        place_of = difference.places(self.tree, earlier.tree, roots)
+        tree = difference.tree_since(self.tree, earlier.tree, place_of)
         records = difference.records_since(self.records, earlier.records, thread_of)
         difference.settle(records, self.nodes, tree)
+        slices = self.slices.since(earlier.slices, place_of)
         left = [number for number, record in enumerate(records) if difference.has_lived(record)]
-        tree, node_of = difference.without_nothing(tree, (self.nodes[number] for number in left))
+        kept = (*(self.nodes[number] for number in left), *slices.nodes())
+        tree, node_of = difference.without_nothing(tree, kept)
         nodes = tuple(node_of[self.nodes[number]] for number in left)
-        return Recorded(tree, tuple(records[number] for number in left), nodes)
+        return Recorded(tree, tuple(records[number] for number in left), nodes, slices.moved(node_of))
 
 
 @ours
@@ -138,7 +144,9 @@ class Profile:
         thread_names = {record[5]: record[3] for record in raw["threads"]}
         tree, node_of = tree_from_snapshot(raw["nodes"], functions, places, thread_names)
         records = tuple(raw["threads"])
-        recorded = Recorded(tree, records, tuple(node_of[record[5]] for record in records))
+        roots = tuple(node_of[record[5]] for record in records)
+        slices = RecordedSlices.from_snapshot(raw["slices"], functions, places, node_of)
+        recorded = Recorded(tree, records, roots, slices)
         shown, taken_ns = _without_costs(tree, costs)
         return cls(
             clock=raw["clock"],
@@ -260,11 +268,31 @@ class Profile:
         """Greenlets by class and first function, the most CPU time first."""
         counts = _count_greenlets(self.greenlets)
         times = _kind_times(self.call_tree)
+        slices = self._recorded.slices.kinds
         kinds = [
-            GreenletKind(*kind, *counts.get(kind, (0, 0, 0)), times.get(kind, Times()))
-            for kind in {**times, **counts}
+            GreenletKind(
+                *kind, *counts.get(kind, (0, 0, 0)), times.get(kind, Times()), slices.get(kind, SliceStats())
+            )
+            for kind in {**times, **counts, **slices}
         ]
         return tuple(sorted(kinds, key=lambda kind: kind.times.cpu_ns, reverse=True))
+
+    @property
+    def block_threshold_ns(self) -> int:
+        """A slice of this length blocks, if other greenlets of its thread are suspended."""
+        return self._recorded.slices.threshold_ns
+
+    @cached_property
+    def blocking_slices(self) -> tuple[BlockingSlice, ...]:
+        """The longest slices that blocked, 50 and those that still go on, the longest first."""
+        return self._recorded.slices.blocking(
+            self.call_tree, self.started_at_ns - self.started_monotonic_ns
+        )
+
+    @cached_property
+    def blockers(self) -> tuple[Blocker, ...]:
+        """What all slices that blocked were spent on, the most time first."""
+        return self._recorded.slices.blockers(self.call_tree)
 
     def fold(self, key: Callable[[Function], K | None]) -> tuple[tuple[K, ...], Fold]:
         """Sums of the functions that share a key, for file formats that know functions by less than their
@@ -334,10 +362,10 @@ def _without_costs(tree: CallTree, costs: EventCosts | None) -> tuple[CallTree, 
 
 
 def _thread(record: Sequence[Any], node: TreeNode, taken_ns: int) -> ThreadStats:
-    id_, ident, native_id, name, class_name, _, alive, lifetime_ns, own_ns, switches = record
+    id_, ident, native_id, name, class_name, _, alive, lifetime_ns, own_ns, switches, polls = record
     return ThreadStats(
         id_, ident, native_id, name, class_name, alive, lifetime_ns, own_ns + taken_ns, switches,
-        node.inclusive, node,
+        polls, node.inclusive, node,
     )  # fmt: skip
 
 
@@ -363,9 +391,6 @@ def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequ
         id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
         alive, switches, Times(running_ns, cpu_ns, waiting_ns, idle_ns),
     )  # fmt: skip
-
-
-KindKey = tuple[Function, "Function | None"]
 
 
 def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:

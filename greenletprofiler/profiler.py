@@ -25,6 +25,7 @@ from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRun
 from greenletprofiler.filters import Filters
 from greenletprofiler.hubs import POLLS
 from greenletprofiler.profile import Profile
+from greenletprofiler.slices import checked_threshold_ns
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -44,6 +45,9 @@ DOORS: Final = (("greenletprofiler/profiler.py", "recorded"),)
 #: Places in the call trees of one recording, some 100 bytes each. Past it, new paths are counted together.
 NODE_BUDGET: Final = 1_000_000
 
+#: Seconds, as gevent's own monitor has it.
+BLOCK_THRESHOLD: Final = 0.1
+
 
 class Profiler:
     """Records every call of Python functions, and of built-in ones, per greenlet and thread.
@@ -53,8 +57,10 @@ class Profiler:
     include, exclude: patterns of modules (gevent, myapp.*), of paths (*/vendor/*), or stdlib; see filters.py.
         A function that is excluded, or not included where something is, has no calls and no row, and its time
         is its nearest included caller's. Functions written in C follow who calls them.
+    block_threshold: a greenlet that runs for so many seconds at a stretch, while others of its thread are
+        suspended, blocks them: see Profile.blockers.
 
-    Raises FilterError for a malformed pattern.
+    Raises FilterError for a malformed pattern, ThresholdError for a threshold that is no length of time.
 
     Use it by start() and stop(), as a context manager, or as a decorator:
 
@@ -73,6 +79,7 @@ class Profiler:
         threads: bool = True,
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
+        block_threshold: float = BLOCK_THRESHOLD,
     ) -> None:
         self._filters = Filters.checked(include, exclude)
         self._recorder = _native.Recorder(
@@ -83,6 +90,7 @@ class Profiler:
             node_budget=NODE_BUDGET,
             doors=self._doors,
             filters=self._filters.rules(),
+            blocking_ns=checked_threshold_ns(block_threshold),
         )
         self._builtins = builtins
         self._event_costs: EventCosts | None = None  # until the first start

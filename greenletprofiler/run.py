@@ -129,24 +129,40 @@ def frames_outside(frame: FrameType) -> tuple[str, ...]:
     return tuple(sorted(files))
 
 
+@ours
+@dataclass(frozen=True)
+class Recording:
+    """What is recorded; see Profiler."""
+
+    builtins: bool
+    threads: bool
+    filters: Filters
+    block_threshold: float
+
+
 class _ProgramProfiler(Profiler):
     """A Profiler that hides more files than this package's."""
 
     _doors = (*DOORS, ("greenletprofiler/run.py", "_record"))
 
-    def __init__(self, builtins: bool, threads: bool, hidden: tuple[str, ...], filters: Filters) -> None:
+    def __init__(self, recording: Recording, hidden: tuple[str, ...]) -> None:
         self._hidden = HIDDEN + hidden
-        super().__init__(builtins, threads, filters.include, filters.exclude)
+        filters = recording.filters
+        super().__init__(
+            recording.builtins,
+            recording.threads,
+            filters.include,
+            filters.exclude,
+            recording.block_threshold,
+        )
 
 
 class Run:
     """One program, run once."""
 
-    def __init__(
-        self, report: Report, builtins: bool, threads: bool, hidden: tuple[str, ...], filters: Filters
-    ) -> None:
-        self._profiler = _ProgramProfiler(builtins, threads, hidden, filters)
-        self._records_threads = threads
+    def __init__(self, report: Report, recording: Recording, hidden: tuple[str, ...]) -> None:
+        self._profiler = _ProgramProfiler(recording, hidden)
+        self._records_threads = recording.threads
         self._report = report
         self._process_id = os.getpid()
         self._is_writing = False

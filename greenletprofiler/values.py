@@ -4,6 +4,8 @@
     Times           four sums in nanoseconds
     FunctionStats   a function over the whole profile, with its Edges to callers and callees
     ThreadStats, GreenletStats, GreenletKind
+    SliceStats      how long greenlets of a kind ran at a stretch
+    BlockingSlice   a long one, while others were suspended; Blocker: what such slices were spent on
 
 Definitions, all of wall time unless they say CPU:
     running    its greenlet was switched in, and the function on top of the stack
@@ -11,6 +13,8 @@ Definitions, all of wall time unless they say CPU:
     waiting    its greenlet was switched out, with the function on top
     idle       a hub in its poll, off the CPU; not part of running
     elapsed    running + waiting
+    slice      from a switch into a greenlet to the next switch out of it, without polls of a hub
+    blocking   a slice of a certain length while other greenlets of its thread are suspended
     self       the function alone; inclusive: with everything called from it. Of a recursive function the
                outermost entries count, so that no time counts twice.
 """
@@ -18,6 +22,7 @@ Definitions, all of wall time unless they say CPU:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from operator import add, sub
 from typing import TYPE_CHECKING, Final, Literal
 
 from greenletprofiler._generated import ours
@@ -200,7 +205,7 @@ class ThreadStats:
     times: of everything in it; its waiting is that of all its greenlets together.
     own_ns: the profiler's share, with what was taken out of the times. times.running_ns + times.idle_ns
         + own_ns == lifetime_ns.
-    switches: from greenlet to greenlet.
+    switches: from greenlet to greenlet. polls: how often its hub was found to wait, off the CPU.
     tree: its node in the call tree.
     """
 
@@ -213,6 +218,7 @@ class ThreadStats:
     lifetime_ns: int
     own_ns: int
     switches: int
+    polls: int
     times: Times
     tree: TreeNode = field(repr=False, compare=False)
 
@@ -235,6 +241,116 @@ class GreenletStats:
     times: Times
 
 
+#: Slices are counted by length: below these numbers of nanoseconds, powers of two from a microsecond to
+#: minutes. The last count is of all that are longer.
+SLICE_LIMITS_NS: Final = tuple(1 << bits for bits in range(10, 39))
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class SliceStats:
+    """Slices that have ended; one ends with a switch, or with a poll of the hub.
+
+    longest_ns: None in a difference, where the longest one may have been before.
+    lengths: how many there were of each length: lengths[i] is for those below SLICE_LIMITS_NS[i] and not
+        below the limit before, the last one for all that are longer.
+    """
+
+    count: int = 0
+    total_ns: int = 0
+    longest_ns: int | None = 0
+    lengths: tuple[int, ...] = (0,) * (len(SLICE_LIMITS_NS) + 1)
+
+    def __add__(self, other: SliceStats) -> SliceStats:
+        return SliceStats(
+            self.count + other.count,
+            self.total_ns + other.total_ns,
+            longest(self.longest_ns, other.longest_ns),
+            tuple(map(add, self.lengths, other.lengths)),
+        )
+
+    def since(self, earlier: SliceStats) -> SliceStats:
+        """Without those that were there already."""
+        return SliceStats(
+            self.count - earlier.count,
+            self.total_ns - earlier.total_ns,
+            longest_since(self.longest_ns, earlier.longest_ns),
+            tuple(map(sub, self.lengths, earlier.lengths)),
+        )
+
+
+def longest(one: int | None, other: int | None) -> int | None:
+    """Of two, if both are known."""
+    return None if one is None or other is None else max(one, other)
+
+
+def longest_since(later: int | None, earlier: int | None) -> int | None:
+    """The longest since an earlier snapshot. It is known if it is longer than the longest one up to then, and
+    not only because the clock's rate is known better now."""
+    if later is None or earlier is None or later <= earlier + earlier // 1000 + 1000:
+        return None
+    return later
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class BlockingSlice:
+    """A greenlet ran at a stretch for long, and no other of its thread could.
+
+    began_at_ns: UTC, since the epoch. length_ns, cpu_ns: with what the profiler's events cost.
+    suspended: how many other greenlets of the thread were, when it ended.
+    is_over: False if it went on at the snapshot, or at the stop.
+    culprit: the innermost place in and below which half of it or more was spent; path: the functions from the
+        greenlet's base to it.
+    samples: (place, ns) of what it was doing, taken about each millisecond; they add up to its length, and
+        small ones may be counted for a caller.
+    """
+
+    thread_id: int
+    greenlet_id: int
+    greenlet_class: Function
+    first_function: Function | None
+    began_at_ns: int
+    length_ns: int
+    cpu_ns: int
+    suspended: int
+    is_over: bool
+    culprit: TreeNode = field(repr=False, compare=False)
+    path: tuple[Function, ...]
+    samples: tuple[tuple[TreeNode, int], ...] = field(repr=False, compare=False)
+
+    @property
+    def is_off_cpu(self) -> bool:
+        """Whether less than half of it was CPU time: it slept, or another thread or process ran."""
+        return 2 * self.cpu_ns < self.length_ns
+
+    @property
+    def greenlet_name(self) -> str:
+        """Its first function, or its class, with its number."""
+        function = self.first_function or self.greenlet_class
+        return f"{function.label}-{self.greenlet_id}"
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class Blocker:
+    """What slices that blocked were spent on.
+
+    path: from the greenlet's base to the culprit; function: that culprit.
+    longest_ns: None in a difference, where the longest one may have been before.
+    """
+
+    path: tuple[Function, ...]
+    count: int
+    total_ns: int
+    longest_ns: int | None
+
+    @property
+    def function(self) -> Function:
+        """The last of the path."""
+        return self.path[-1]
+
+
 @ours
 @dataclass(frozen=True, slots=True)
 class GreenletKind:
@@ -243,6 +359,7 @@ class GreenletKind:
     function: None for what happened in such greenlets outside of any function.
     greenlets, alive, switches: of those whose first function it was.
     times: of all that was done in the function and below; the kinds of a class add up to the class.
+    slices: of those greenlets. Over all kinds there are as many as switches and polls of all threads.
     """
 
     greenlet_class: Function
@@ -251,3 +368,4 @@ class GreenletKind:
     alive: int
     switches: int
     times: Times
+    slices: SliceStats = SliceStats()

@@ -30,6 +30,7 @@ ERRORS = MemoryError, _native.NotRunning
 
 WHAT_MEMORY_IS_FOR = (
     "truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls", "unrecorded_greenlets",
+    "unkept_slices",
 )  # fmt: skip
 
 
@@ -260,7 +261,14 @@ def is_said(profile: Profile) -> bool:
 
 def is_wrong(profile: Profile) -> bool:
     """It lacks something without saying so."""
-    return not conserves(profile) or (not is_said(profile) and leaf_calls(profile) != LEAVES)
+    if is_said(profile):
+        return not conserves(profile)
+    return not conserves(profile) or leaf_calls(profile) != LEAVES or not counts_slices(profile)
+
+
+def counts_slices(profile: Profile) -> bool:
+    slices = sum(kind.slices.count for kind in profile.greenlet_kinds)
+    return slices == sum(thread.switches + thread.polls for thread in profile.threads)
 
 
 def with_little_memory(first: int, last: int, step: int) -> tuple[list[int], int]:

@@ -50,6 +50,9 @@ class SnapshotBuilder:
         self.columns: dict[str, list[int]] = {name: [] for name in NODE_COLUMNS}
         self.threads: list[dict[str, Any]] = []
         self.greenlets: list[tuple[Any, ...]] = []
+        self.slice_kinds: list[tuple[Any, ...]] = []
+        self.blocking: list[tuple[Any, ...]] = []
+        self.culprits: list[tuple[int, ...]] = []
         self.counters: dict[str, int] = {}
         self.recorded_ns = 2_000_000_000
         self.builtins = True
@@ -112,6 +115,27 @@ class SnapshotBuilder:
              switches, alive)
         )  # fmt: skip
 
+    def blocking_slice(
+        self,
+        culprit: int,
+        first: FunctionRecord,
+        length: int,
+        cpu: int = 0,
+        began: int = 1042,
+        greenlet_id: int = 1,
+        is_over: bool = True,
+        goes_on: bool = False,
+    ) -> None:
+        """One that was spent in a node; for it to be in the sums too, see culprit()."""
+        class_function = self.function(("greenlet", "greenlet", "greenlet", "", 0))
+        self.blocking.append(
+            (1, greenlet_id, class_function, self.function(first), began, length, cpu, 3, is_over, goes_on,
+             culprit, [(culprit, length)])
+        )  # fmt: skip
+
+    def culprit(self, node: int, count: int, total: int, longest: int) -> None:
+        self.culprits.append((node, count, total, longest))
+
     def raw(self) -> dict[str, Any]:
         nodes = {name: array("q", values).tobytes() for name, values in self.columns.items()}
         nodes["parent"] = array("i", self.parents).tobytes()
@@ -126,6 +150,13 @@ class SnapshotBuilder:
             "nodes": nodes,
             "threads": [self._thread(number, thread) for number, thread in enumerate(self.threads)],
             "greenlets": list(self.greenlets),
+            "slices": {
+                "blocking_ns": 100_000_000,
+                "blocking_count": len(self.blocking),
+                "kinds": list(self.slice_kinds),
+                "blocking": list(self.blocking),
+                "culprits": list(self.culprits),
+            },
             "counters": dict(self.counters),
         }
 
@@ -138,8 +169,8 @@ class SnapshotBuilder:
             if parent in in_thread:
                 in_thread.add(node)
         busy = sum(self.columns["running_ns"][node] + self.columns["idle_ns"][node] for node in in_thread)
-        lifetime, switches = busy + thread["own"], 7
+        lifetime, switches, polls = busy + thread["own"], 7, 2
         return (
             number, 1000 + number, 2000 + number, thread["name"], thread["class_name"], thread["root"], True,
-            lifetime, thread["own"], switches,
+            lifetime, thread["own"], switches, polls,
         )  # fmt: skip

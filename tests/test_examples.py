@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from commands import callers_in, run
 
+from greenletprofiler.values import BlockingSlice
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -60,3 +62,28 @@ def test_the_comparison_refuses_a_program_that_it_does_not_know(tmp_path: Path) 
     result = run(str(EXAMPLES / "compare.py"), "nothing", folder=tmp_path, command=[sys.executable])
     assert result.returncode == 2
     assert "foo_bar" in result.stderr
+
+
+def test_the_three_jobs_that_block_the_hub_are_named_first_with_their_lengths() -> None:
+    pytest.importorskip("gevent", reason="not installed: gevent")
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        import blocked_hub
+    finally:
+        sys.path.remove(str(EXAMPLES))
+    profile, took = blocked_hub.profiled()
+    three = profile.blocking_slices[:3]
+    found = {next(name for name in took if name in label_path(each)): each for each in three}
+    assert found.keys() == took.keys() == {"nap", "write_json", "search"}
+    for name, seconds in took.items():
+        assert found[name].length_ns / 1e9 == pytest.approx(seconds, rel=0.05)
+        assert found[name].suspended == blocked_hub.SERVERS + 1  # the others, the hub and the main greenlet
+    assert found["nap"].is_off_cpu
+    assert label_path(found["nap"])[-1] == "sleep"
+    assert label_path(found["search"])[-1] == "search"
+    # Should another one be there, the machine gave its processor to someone else.
+    assert all(each.is_off_cpu and each.length_ns < 250_000_000 for each in profile.blocking_slices[3:])
+
+
+def label_path(blocking: BlockingSlice) -> list[str]:
+    return [function.bare_name for function in blocking.path]

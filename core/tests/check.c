@@ -102,7 +102,8 @@ const struct function poll_c = {.key = &poll_c, .flags = FUNCTION_IS_C};
 void
 recorder_for_test(struct recorder *recorder, const struct recorder_limits *limits)
 {
-    const struct recorder_limits roomy = {.nodes = 1000, .ended_threads = 10, .ended_greenlets = 1000};
+    const struct recorder_limits roomy = {
+        .nodes = 1000, .ended_threads = 10, .ended_greenlets = 1000, .blocking_ns = 100000000};
     struct memory memory;
     struct clock clock;
     memory_init(&memory);
@@ -191,8 +192,8 @@ passes(const struct test *test)
 int
 main(void)
 {
-    const struct test *const tables[] = {clock_tests,    tree_tests,   position_tests, thread_tests,
-                                         recorder_tests, memory_tests, columns_tests};
+    const struct test *const tables[] = {clock_tests,  tree_tests,     position_tests, thread_tests,
+                                         slices_tests, recorder_tests, memory_tests,   columns_tests};
     int passed = 0;
     int failed = 0;
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what was said stays said when a sanitizer ends the program */

@@ -19,6 +19,7 @@ extern const struct test clock_tests[];
 extern const struct test tree_tests[];
 extern const struct test position_tests[];
 extern const struct test thread_tests[];
+extern const struct test slices_tests[];
 extern const struct test recorder_tests[];
 extern const struct test memory_tests[];
 extern const struct test columns_tests[];

@@ -315,11 +315,11 @@ a_slice_can_be_moved_to_the_node_that_it_belongs_to(void)
     run_for(MS);
     leave(&recorder, thread, 0x10);
     enter(&recorder, thread, &bar, 0x20);
-    thread_settle_slice(thread, now());
+    thread_settle(thread, now());
     run_for(2 * MS);
     sleep_for(3 * MS);
     thread_charge(thread, now());
-    thread_move_slice(thread, node_at(thread, &bar, NULL), node_at(thread, &foo, NULL));
+    thread_move_unsettled(thread, node_at(thread, &bar, NULL), node_at(thread, &foo, NULL));
     CHECK(node_at(thread, &bar, NULL)->running_ticks == 0);
     CHECK(node_at(thread, &bar, NULL)->off_cpu_ticks == 0);
     CHECK(node_at(thread, &foo, NULL)->running_ticks == 6 * MS);

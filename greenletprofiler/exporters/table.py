@@ -6,6 +6,9 @@
     calls   self    cpu  running  waiting  function
         1  1.330  1.331    1.340    0.671  foo                  examples/foo_bar.py:12
        20  0.001  0.001    0.001    0.671  sleep                gevent/hub.py:154
+
+    Held up: 2 slices of 0.1 s or more while other greenlets of their thread were suspended ...
+
     Profiler: 0.9% of the run taken out, 1,268 events of 40 ns; 2,013 CPU clock reads; 0 truncated, ...
 
 cpu (elapsed on the wall clock), running, waiting and idle are inclusive. A hub's idle time has a column of
@@ -19,35 +22,26 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
 
-from greenletprofiler._generated import ours
+from greenletprofiler.exporters.blocked import blocked_lines
+from greenletprofiler.exporters.text import (
+    GAP,
+    MILLISECONDS,
+    SECONDS,
+    Unit,
+    count,
+    printable,
+    right_aligned,
+    shortened,
+    wrapped,
+)
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import BASE_KINDS, Clock, Function, FunctionStats
 
 NARROWEST: Final = 60
 WIDTH_WHEN_PIPED: Final = 120
-ELLIPSIS: Final = ".."
-GAP: Final = "  "
-
-
-@ours
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of time: its name, and how many nanoseconds it has."""
-
-    name: str
-    ns: int
-
-    def format(self, ns: int) -> str:
-        """Three decimals; "-" for an exact zero."""
-        return f"{ns / self.ns:,.3f}" if ns else "-"
-
-
-SECONDS: Final = Unit("seconds", 10**9)
-MILLISECONDS: Final = Unit("milliseconds", 10**6)
 
 
 def print_table(profile: Profile, file: TextIO, clock: Clock, limit: int | None, width: int | None) -> None:
@@ -63,17 +57,18 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     functions = sorted(profile.functions, key=lambda stats: _sort_key(stats, clock))
     shown = functions if limit is None else functions[:limit]
     unit = SECONDS if max(profile.recorded_ns, 1) >= SECONDS.ns else MILLISECONDS
-    yield from _wrapped(_summary(profile), width)
-    yield from _wrapped(_legend(shown, clock, unit), width)
+    yield from wrapped(_summary(profile), width)
+    yield from wrapped(_legend(shown, clock, unit), width)
     yield ""
     yield from _rows(shown, clock, unit, width, has_idle=profile.total.idle_ns > 0)
     yield from _rest(functions[len(shown) :], clock, unit, width)
-    yield from _wrapped(_cost(profile), width)
+    yield from blocked_lines(profile, unit, width)
+    yield from wrapped(_cost(profile), width)
     if profile.filters:
-        yield from _wrapped(_filters(profile, clock, unit), width)
+        yield from wrapped(_filters(profile, clock, unit), width)
     for warning in profile.warnings:
         yield ""
-        yield from _wrapped(f"Warning: {warning}", width)
+        yield from wrapped(f"Warning: {warning}", width)
 
 
 def _sort_key(stats: FunctionStats, clock: Clock) -> tuple[int, int, str]:
@@ -86,8 +81,8 @@ def _summary(profile: Profile) -> str:
     parts = ", ".join(f"{name} {ns / 1e9:,.3f} s" for name, ns in times.items() if ns or name != "idle")
     greenlets = len(profile.greenlets) + profile.counters.get("unrecorded_greenlets", 0)
     return (
-        f"Recorded {profile.recorded_ns / 1e9:,.3f} s in {_count(len(profile.threads), 'thread')},"
-        f" {_count(greenlets, 'greenlet')}: {parts}"
+        f"Recorded {profile.recorded_ns / 1e9:,.3f} s in {count(len(profile.threads), 'thread')},"
+        f" {count(greenlets, 'greenlet')}: {parts}"
     )
 
 
@@ -107,11 +102,7 @@ def _rows(
     headings = ["calls", "self", "cpu" if clock == "cpu" else "elapsed", "running", "waiting"]
     headings += ["idle"] if has_idle else []
     numbers = [_numbers(stats, clock, unit, has_idle) for stats in shown]
-    widths = [max(map(len, column)) for column in zip(headings, *numbers, strict=True)]
-    left = [
-        GAP.join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))
-        for row in (headings, *numbers)
-    ]
+    left = list(right_aligned([headings, *numbers]))
     room = width - len(left[0]) - len(GAP)
     texts = _names_and_places([stats.function for stats in shown], room)
     for row, text in zip(left, ("function", *texts), strict=True):
@@ -138,7 +129,7 @@ def _names_and_places(functions: Sequence[Function], room: int) -> Iterator[str]
     places = [shorten(function, room * 2 // 5) for function in functions]
     name_room = room - len(GAP) - max(map(len, places), default=0)
     names = [
-        _shortened(_printable(function.label), name_room if place else room)
+        shortened(printable(function.label), name_room if place else room)
         for function, place in zip(functions, places, strict=True)
     ]
     width = max((len(name) for name, place in zip(names, places, strict=True) if place), default=0)
@@ -149,8 +140,8 @@ def _names_and_places(functions: Sequence[Function], room: int) -> Iterator[str]
 def _rest(hidden: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int) -> Iterator[str]:
     if hidden:
         self_ns = sum(stats.self.of_clock(clock) for stats in hidden)
-        yield from _wrapped(
-            f"... and {_count(len(hidden), 'function')} more, with {self_ns / unit.ns:,.3f} {unit.name} of"
+        yield from wrapped(
+            f"... and {count(len(hidden), 'function')} more, with {self_ns / unit.ns:,.3f} {unit.name} of"
             " self time together",
             width,
         )
@@ -161,8 +152,8 @@ def _cost(profile: Profile) -> str:
     share = f"{cost.share:.1%} of the run {'left in' if profile.is_raw else 'taken out'}"
     price = "unknown cost" if cost.calibration is None else f"{cost.ns_per_event:.0f} ns"
     return (
-        f"Profiler: {share}, {_count(cost.events, 'event')} of {price};"
-        f" {_count(cost.cpu_clock_reads, 'CPU clock read')}; {cost.truncated_calls:,} truncated,"
+        f"Profiler: {share}, {count(cost.events, 'event')} of {price};"
+        f" {count(cost.cpu_clock_reads, 'CPU clock read')}; {cost.truncated_calls:,} truncated,"
         f" {cost.unmatched_leaves:,} unmatched, {cost.dropped_intervals:,} dropped"
     )
 
@@ -187,11 +178,11 @@ class _Places:
     def short(self, function: Function, width: int) -> str:
         """At most `width` characters. Leading folders or packages go first."""
         inside = (folder for folder in self._folders if function.filename.startswith(folder))
-        place = _printable(function.place.removeprefix(next(inside, "")))
+        place = printable(function.place.removeprefix(next(inside, "")))
         separator = os.sep if function.filename else "."
         while len(place) > width and separator in place:
             place = place.partition(separator)[2]
-        return _shortened(place, width)
+        return shortened(place, width)
 
 
 def _terminal_width(file: TextIO) -> int:
@@ -202,27 +193,3 @@ def _terminal_width(file: TextIO) -> int:
         return os.get_terminal_size(file.fileno()).columns
     except (OSError, ValueError, AttributeError):
         return WIDTH_WHEN_PIPED
-
-
-def _shortened(text: str, width: int) -> str:
-    """At most `width` characters, from the end of the text."""
-    return text if len(text) <= width else ELLIPSIS + text[len(text) - width + len(ELLIPSIS) :]
-
-
-def _printable(text: str) -> str:
-    """A name on one line."""
-    return text if text.isprintable() else repr(text)[1:-1]
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-def _wrapped(text: str, width: int) -> Iterator[str]:
-    line = ""
-    for word in text.split():
-        if line and len(line) + 1 + len(word) > width:
-            yield line
-            line = ""
-        line = f"{line} {word}" if line else word
-    yield line

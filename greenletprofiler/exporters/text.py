@@ -1,0 +1,60 @@
+"""What plain-text reports are made of: numbers with a unit, columns, texts that must fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from greenletprofiler._generated import ours
+
+ELLIPSIS: Final = ".."
+GAP: Final = "  "
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of time: its name, and how many nanoseconds it has."""
+
+    name: str
+    ns: int
+
+    def format(self, ns: int) -> str:
+        """Three decimals; "-" for an exact zero."""
+        return f"{ns / self.ns:,.3f}" if ns else "-"
+
+
+SECONDS: Final = Unit("seconds", 10**9)
+MILLISECONDS: Final = Unit("milliseconds", 10**6)
+
+
+def right_aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each row; the cells of a column end at the same place."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield GAP.join(cell.rjust(size) for cell, size in zip(row, widths, strict=True))
+
+
+def shortened(text: str, width: int) -> str:
+    """At most `width` characters, from the end of the text."""
+    return text if len(text) <= width else ELLIPSIS + text[len(text) - width + len(ELLIPSIS) :]
+
+
+def printable(text: str) -> str:
+    """A name on one line."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
+def count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def wrapped(text: str, width: int) -> Iterator[str]:
+    line = ""
+    for word in text.split():
+        if line and len(line) + 1 + len(word) > width:
+            yield line
+            line = ""
+        line = f"{line} {word}" if line else word
+    yield line
