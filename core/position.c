@@ -1,7 +1,7 @@
 /* position.c -- open calls of a greenlet, and the map from greenlets to positions. */
 #include "position.h"
 
-#define FIRST_OPEN_CALLS ((size_t)4)
+#define FIRST_OPEN_CALLS ((size_t)3)
 #define FIRST_BUCKETS ((size_t)16)
 
 struct position *
@@ -36,7 +36,7 @@ position_grow(struct memory *memory, struct position *position)
 {
     size_t capacity = (size_t)(position->limit - position->bottom);
     size_t depth = (size_t)(position->top - position->bottom);
-    size_t grown = capacity + 3 + capacity / 32;
+    size_t grown = capacity + 2 + capacity / 64;
     struct open_call *calls =
         memory_resize(memory, position->bottom, capacity * sizeof *calls, grown * sizeof *calls);
     if (calls == NULL) {

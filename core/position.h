@@ -45,10 +45,12 @@ struct position {
     struct open_call *top;
     struct open_call *limit;
     uint64_t waiting_since_ticks;
-    uint64_t running_ticks; /* of its slices so far; idle time included */
+    uint64_t busy_since_ticks; /* what its thread had done then: see thread_busy_ticks() */
+    uint64_t running_ticks;    /* of its slices so far; idle time included */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
+    uint64_t contended_ticks;      /* part of them */
     uint64_t switches;             /* into it */
     const struct function *kind;   /* first function of the program that it entered; NULL before that */
     struct slice_kind *slice_kind; /* where its last slice was counted; NULL: none yet */

@@ -246,7 +246,7 @@ add_position(struct recorder *recorder, struct thread *thread, const void *green
         return NULL;
     }
     position->id = recorder->next_greenlet_id++;
-    position->waiting_since_ticks = now_ticks;
+    thread_begin_wait(thread, position, now_ticks);
     link_position(thread, position);
     if (greenlet != NULL) {
         position_map_add(&recorder->greenlets, &recorder->memory, position);
@@ -316,6 +316,7 @@ recorder_record_of(const struct thread *thread, const struct position *position)
         .off_cpu_ticks = position->off_cpu_ticks,
         .idle_ticks = position->idle_ticks,
         .waiting_ticks = position->waiting_ticks,
+        .contended_ticks = position->contended_ticks,
         .switches = position->switches,
         .alive = true,
     };
@@ -373,6 +374,7 @@ recorder_continue_record(struct recorder *recorder, struct position *position, s
     position->off_cpu_ticks += record->off_cpu_ticks;
     position->idle_ticks += record->idle_ticks;
     position->waiting_ticks += record->waiting_ticks;
+    position->contended_ticks += record->contended_ticks;
     position->switches += record->switches;
     record->continued = true;
 }
@@ -463,7 +465,7 @@ recorder_add_thread(struct recorder *recorder, const struct function *root, cloc
     thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
     thread->spill = add_node(recorder, thread, thread->root, recorder->truncated_borrowed, SIZE_MAX);
     thread->stray = thread->spill != NULL ? position_new(&recorder->memory, NULL, thread->spill) : NULL;
-    if (thread->root == NULL || thread->stray == NULL ||
+    if (thread->root == NULL || tree_waits(&thread->tree, thread->root) == NULL || thread->stray == NULL ||
         !recorder_resume_thread(recorder, thread, now_ticks)) {
         recorder->node_count -= thread->tree.node_count;
         free_thread(recorder, thread);
@@ -498,7 +500,7 @@ settle_thread(struct thread *thread, uint64_t now_ticks)
     thread_settle(thread, thread->last_ticks);
     for (struct position *position = thread->positions; position != NULL; position = position->next) {
         if (position != thread->position) {
-            thread_wait_until(position, now_ticks);
+            thread_wait_until(thread, position, now_ticks);
         }
     }
 }
@@ -567,7 +569,8 @@ ended_threads(struct recorder *recorder)
     }
     ended->clock = &recorder->clock;
     ended->root = add_node(recorder, ended, NULL, recorder->ended_borrowed, SIZE_MAX);
-    if (ended->root == NULL) {
+    if (ended->root == NULL || tree_waits(&ended->tree, ended->root) == NULL) {
+        recorder->node_count -= ended->tree.node_count;
         free_thread(recorder, ended);
         return NULL;
     }

@@ -345,15 +345,35 @@ thread_move_unsettled(struct thread *thread, struct node *from, struct node *to)
     slice_samples_move(&thread->slice.samples, from, to);
 }
 
+/* How much of a wait the thread was busy. */
+static uint64_t
+contended_ticks(const struct thread *thread, const struct position *position, uint64_t now_ticks,
+                uint64_t waited_ticks)
+{
+    int64_t busy_ticks = (int64_t)(thread_busy_ticks(thread, now_ticks) - position->busy_since_ticks);
+    uint64_t contended_ticks = busy_ticks > 0 ? (uint64_t)busy_ticks : 0;
+    return contended_ticks < waited_ticks ? contended_ticks : waited_ticks;
+}
+
+static void
+add_wait(struct thread *thread, struct position *position, uint64_t waited_ticks, uint64_t contended_ticks)
+{
+    struct waits *waits = tree_waits(&thread->tree, position->top->node);
+    waits->waiting_ticks += waited_ticks;
+    waits->contended_ticks += contended_ticks;
+    position->waiting_ticks += waited_ticks;
+    position->contended_ticks += contended_ticks;
+}
+
 void
-thread_wait_until(struct position *position, uint64_t now_ticks)
+thread_wait_until(struct thread *thread, struct position *position, uint64_t now_ticks)
 {
     int64_t waited_ticks = (int64_t)(now_ticks - position->waiting_since_ticks);
     if (waited_ticks > 0) {
-        position->waiting_ticks += (uint64_t)waited_ticks;
-        position->top->node->waiting_ticks += (uint64_t)waited_ticks;
+        add_wait(thread, position, (uint64_t)waited_ticks,
+                 contended_ticks(thread, position, now_ticks, (uint64_t)waited_ticks));
     }
-    position->waiting_since_ticks = now_ticks;
+    thread_begin_wait(thread, position, now_ticks);
 }
 
 void
@@ -361,7 +381,7 @@ thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks
 {
     thread_settle(thread, now_ticks);
     end_slice(thread, now_ticks);
-    thread->position->waiting_since_ticks = now_ticks;
+    thread_begin_wait(thread, thread->position, now_ticks);
     target->switches++;
     thread->position = target;
     thread->switches++;

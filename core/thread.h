@@ -104,8 +104,23 @@ void thread_switch(struct thread *thread, struct position *target, uint64_t now_
 void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool is_shared,
                               uint64_t now_ticks);
 
-/* Charges a waiting position with its wait up to now. */
-void thread_wait_until(struct position *position, uint64_t now_ticks);
+/* All that the thread has done: not idle, nor the profiler's. Up to now, up to which everything is charged. */
+static inline uint64_t
+thread_busy_ticks(const struct thread *thread, uint64_t now_ticks)
+{
+    return now_ticks - thread->idle_ticks - thread->own_ticks - thread->dropped_ticks;
+}
+
+/* The position waits from now on. */
+static inline void
+thread_begin_wait(const struct thread *thread, struct position *position, uint64_t now_ticks)
+{
+    position->waiting_since_ticks = now_ticks;
+    position->busy_since_ticks = thread_busy_ticks(thread, now_ticks);
+}
+
+/* Charges a waiting position with its wait up to now; what the thread did in it is contended. */
+void thread_wait_until(struct thread *thread, struct position *position, uint64_t now_ticks);
 
 /* Takes what was charged since the last settling from one node to another: nothing was entered or left in it. */
 void thread_move_unsettled(struct thread *thread, struct node *from, struct node *to);

@@ -56,9 +56,14 @@ tree_dispose(struct tree *tree)
         memory_free(tree->memory, tree->chunks[chunk], chunk_nodes(chunk) * sizeof(struct node));
         tree->chunks[chunk] = NULL;
     }
+    while (tree->waits != NULL) {
+        struct waits *waits = tree->waits;
+        tree->waits = waits->next;
+        memory_free(tree->memory, waits, sizeof *waits);
+    }
     memory_free(tree->memory, tree->buckets, tree->bucket_count * sizeof(struct node *));
     tree->buckets = NULL;
-    tree->node_count = 0;
+    tree->node_count = tree->waits_count = 0;
 }
 
 struct node *
@@ -131,6 +136,30 @@ tree_node(const struct tree *tree, size_t index)
     return &tree->chunks[chunk][index - chunk_start(chunk)];
 }
 
+static struct waits *
+add_waits(struct tree *tree, struct node *node)
+{
+    struct waits *waits = memory_get(tree->memory, sizeof *waits);
+    if (waits != NULL) {
+        *waits = (struct waits){.next = tree->waits, .node = node};
+        tree->waits = node->waits = waits;
+        tree->waits_count++;
+    }
+    return waits;
+}
+
+struct waits *
+tree_waits(struct tree *tree, struct node *node)
+{
+    if (node->waits != NULL || add_waits(tree, node) != NULL) {
+        return node->waits;
+    }
+    while (node->waits == NULL && node->parent != NULL) {
+        node = node->parent;
+    }
+    return node->waits;
+}
+
 size_t
 tree_index(const struct tree *tree, const struct node *node)
 {
@@ -180,7 +209,6 @@ add_counts(struct node *target, const struct node *source)
     target->resumes += source->resumes;
     target->running_ticks += source->running_ticks;
     target->off_cpu_ticks += source->off_cpu_ticks;
-    target->waiting_ticks += source->waiting_ticks;
     target->passed_over += source->passed_over;
 }
 
@@ -197,6 +225,18 @@ place_in_target(struct tree *target, struct node *target_root, const struct node
     return place != NULL ? place : tree_add(target, parent, node->function);
 }
 
+static void
+fold_waits(struct tree *target, const struct tree *source)
+{
+    for (const struct waits *old = source->waits; old != NULL; old = old->next) {
+        struct waits *waits = tree_waits(target, old->node->recent);
+        if (waits != NULL) {
+            waits->waiting_ticks += old->waiting_ticks;
+            waits->contended_ticks += old->contended_ticks;
+        }
+    }
+}
+
 size_t
 tree_fold(struct tree *target, struct node *target_root, const struct tree *source)
 {
@@ -211,5 +251,6 @@ tree_fold(struct tree *target, struct node *target_root, const struct tree *sour
         add_counts(place, node);
         node->recent = place;
     }
+    fold_waits(target, source);
     return without_room;
 }

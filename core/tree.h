@@ -14,7 +14,7 @@
  *
  * Invariant: a node never moves and is never freed before its tree; its parent was made before it.
  *
- * Ownership: a tree owns its nodes. A function is owned by whoever names functions (the extension) and
+ * Ownership: a tree owns its nodes and their waits. A function is owned by whoever names functions (the extension) and
  * lives as long as the recorder. A key is an identity and is never dereferenced here. */
 #ifndef GP_TREE_H
 #define GP_TREE_H
@@ -40,6 +40,14 @@ struct function {
     uint32_t flags;
 };
 
+/* What greenlets waited that were switched out with a node on top. Few nodes have such a wait. */
+struct waits {
+    struct waits *next; /* of the same tree, the newest first */
+    struct node *node;
+    uint64_t waiting_ticks;
+    uint64_t contended_ticks; /* part of them: their thread did something else meanwhile */
+};
+
 /* What an event touches comes first: of a program with many functions it is not in the cache. */
 struct node {
     const void *key;
@@ -52,7 +60,7 @@ struct node {
     uint64_t resumes;
     struct node *chain;     /* next in its bucket */
     uint64_t off_cpu_ticks; /* part of running_ticks in which the thread was not on the CPU */
-    uint64_t waiting_ticks; /* greenlet switched out with this node on top */
+    struct waits *waits;    /* NULL: no greenlet waited here */
     uint64_t passed_over;   /* events here that recorded nothing, and yet took time */
 };
 
@@ -65,6 +73,8 @@ struct tree {
     struct node **buckets;
     size_t bucket_count; /* a power of two */
     size_t node_count;
+    struct waits *waits;
+    size_t waits_count;
 };
 
 /* False when there is no memory; then there is nothing to dispose of. */
@@ -79,6 +89,9 @@ struct node *tree_add(struct tree *tree, struct node *parent, const struct funct
 
 /* Node number `index`, in the order in which they were made: a parent comes before its children. */
 struct node *tree_node(const struct tree *tree, size_t index);
+
+/* Where waits in a node go. Without memory that is the nearest caller that has some; NULL: not even the root. */
+struct waits *tree_waits(struct tree *tree, struct node *node);
 
 /* The inverse of tree_node(). */
 size_t tree_index(const struct tree *tree, const struct node *node);

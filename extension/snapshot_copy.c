@@ -16,18 +16,21 @@ with_some_more(size_t count, size_t size)
     return count + count / 8 + SPARE_BYTES / size;
 }
 
-static void
-count_all(const struct recorder *recorder, size_t *nodes, size_t *threads, size_t *greenlets)
+struct counts {
+    size_t nodes, waits, threads, greenlets;
+};
+
+static struct counts
+count_all(const struct recorder *recorder)
 {
-    *nodes = *threads = 0;
-    *greenlets = recorder->ended_greenlet_count;
+    struct counts counts = {.greenlets = recorder->ended_greenlet_count};
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
-        *threads += 1;
-        *nodes += thread->tree.node_count;
-        for (const struct position *each = thread->positions; each != NULL; each = each->next) {
-            *greenlets += 1;
-        }
+        counts.threads += 1;
+        counts.nodes += thread->tree.node_count;
+        counts.waits += thread->tree.waits_count;
+        counts.greenlets += thread->position_count;
     }
+    return counts;
 }
 
 /* Nothing of the old content is kept: there is none yet. */
@@ -59,15 +62,17 @@ get_room_for_slices(struct recording_copy *copy, const struct slices *slices, si
 static bool
 get_room(struct recording_copy *copy, const struct recorder *recorder)
 {
-    size_t nodes, threads, greenlets;
+    struct counts counts = count_all(recorder);
     struct memory *memory = &copy->memory;
-    count_all(recorder, &nodes, &threads, &greenlets);
-    return have_room(memory, (void **)&copy->nodes, &copy->node_capacity, nodes, sizeof *copy->nodes) &&
-           have_room(memory, (void **)&copy->threads, &copy->thread_capacity, threads,
+    return have_room(memory, (void **)&copy->nodes, &copy->node_capacity, counts.nodes,
+                     sizeof *copy->nodes) &&
+           have_room(memory, (void **)&copy->waits, &copy->waits_capacity, counts.waits,
+                     sizeof *copy->waits) &&
+           have_room(memory, (void **)&copy->threads, &copy->thread_capacity, counts.threads,
                      sizeof *copy->threads) &&
-           have_room(memory, (void **)&copy->greenlets, &copy->greenlet_capacity, greenlets,
+           have_room(memory, (void **)&copy->greenlets, &copy->greenlet_capacity, counts.greenlets,
                      sizeof *copy->greenlets) &&
-           get_room_for_slices(copy, &recorder->slices, threads);
+           get_room_for_slices(copy, &recorder->slices, counts.threads);
 }
 
 bool
@@ -82,6 +87,7 @@ void
 recording_copy_touch(struct recording_copy *copy)
 {
     memset(copy->nodes, 0, copy->node_capacity * sizeof *copy->nodes);
+    memset(copy->waits, 0, copy->waits_capacity * sizeof *copy->waits);
     memset(copy->greenlets, 0, copy->greenlet_capacity * sizeof *copy->greenlets);
 }
 
@@ -94,6 +100,7 @@ recording_copy_free(struct recording_copy *copy)
         text_free(memory, &copy->threads[index].class_name);
     }
     memory_free(memory, copy->nodes, copy->node_capacity * sizeof *copy->nodes);
+    memory_free(memory, copy->waits, copy->waits_capacity * sizeof *copy->waits);
     memory_free(memory, copy->threads, copy->thread_capacity * sizeof *copy->threads);
     memory_free(memory, copy->greenlets, copy->greenlet_capacity * sizeof *copy->greenlets);
     memory_free(memory, copy->slices.kinds, copy->slices.kind_capacity * sizeof *copy->slices.kinds);
@@ -132,12 +139,23 @@ traced_thread_of(const struct tracer *tracer, const struct thread *thread)
     return NULL;
 }
 
+static void
+copy_waits(struct recording_copy *copy, const struct tree *tree)
+{
+    for (const struct waits *each = tree->waits; each != NULL; each = each->next) {
+        copy->waits[copy->waits_count++] =
+            (struct waits_copy){each->node, each->waiting_ticks, each->contended_ticks};
+    }
+}
+
 static bool
 copy_thread(struct recording_copy *copy, const struct tracer *tracer, const struct thread *thread)
 {
     struct thread_copy *row = &copy->threads[copy->thread_count++];
     *row = (struct thread_copy){
         .tree = tree_copy_into(copy->nodes + copy->node_count, &thread->tree),
+        .waits = copy->waits + copy->waits_count,
+        .waits_count = thread->tree.waits_count,
         .id = thread->id,
         .switches = thread->switches,
         .polls = thread->polls,
@@ -145,6 +163,7 @@ copy_thread(struct recording_copy *copy, const struct tracer *tracer, const stru
         .recorded_ticks = thread_recorded_ticks(thread),
         .alive = thread->alive,
     };
+    copy_waits(copy, &thread->tree);
     copy->node_count += thread->tree.node_count;
     copy->cpu_reads += thread->cpu_reads;
     copy->cpu_unknown += thread->cpu_unknown;

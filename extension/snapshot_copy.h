@@ -14,10 +14,17 @@
 
 struct thread_copy {
     struct tree_copy tree;
+    const struct waits_copy *waits;
+    size_t waits_count;
     uint64_t id, ident, native_id, switches, polls;
     uint64_t own_ticks, recorded_ticks;
     bool alive;
     struct text name, class_name;
+};
+
+struct waits_copy {
+    const struct node *node; /* of the tree that was copied */
+    uint64_t waiting_ticks, contended_ticks;
 };
 
 struct greenlet_copy {
@@ -55,6 +62,8 @@ struct recording_copy {
     struct clock clock;
     size_t node_count, node_capacity;
     struct node *nodes;
+    size_t waits_count, waits_capacity;
+    struct waits_copy *waits;
     size_t thread_count, thread_capacity;
     struct thread_copy *threads; /* the newest first */
     size_t greenlet_count, greenlet_capacity;

@@ -56,7 +56,7 @@ is_hidden(const struct node *node, unsigned char parent)
 static bool
 has_content(const struct node *node)
 {
-    return (node->calls | node->resumes | node->running_ticks | node->waiting_ticks) != 0;
+    return (node->calls | node->resumes | node->running_ticks) != 0 || node->waits != NULL;
 }
 
 /* Children first, for who has a child with content is not empty. */
@@ -129,6 +129,7 @@ struct thread_converters {
     struct converter wall;
     struct converter off_cpu;
     struct converter waiting;
+    struct converter contended;
 };
 
 static void
@@ -145,7 +146,7 @@ fill_row(struct rows *rows, size_t row, struct thread_converters *converters, co
     rows->columns[RUNNING_NS][row] = running_ns;
     rows->columns[CPU_NS][row] = cpu_ns < 0 ? 0 : cpu_ns; /* two roundings may differ by one */
     rows->columns[IDLE_NS][row] = convert(&converters->wall, idle_ticks);
-    rows->columns[WAITING_NS][row] = convert(&converters->waiting, node->waiting_ticks);
+    rows->columns[WAITING_NS][row] = rows->columns[CONTENDED_NS][row] = 0; /* see add_waits() */
 }
 
 static bool
@@ -174,6 +175,21 @@ fill_tree(struct rows *rows, int32_t *next, struct thread_converters *converters
         }
     }
     return hidden_ticks;
+}
+
+/* A wait in the profiler's own functions is that of who called them. */
+static void
+add_waits(struct rows *rows, struct thread_converters *converters, const struct thread_copy *thread,
+          const int32_t *row_of)
+{
+    for (size_t index = 0; index < thread->waits_count; index++) {
+        const struct waits_copy *waits = &thread->waits[index];
+        int32_t row = row_of[tree_copy_index(&thread->tree, waits->node)];
+        int64_t waiting_ns = convert(&converters->waiting, waits->waiting_ticks);
+        int64_t contended_ns = convert(&converters->contended, waits->contended_ticks);
+        rows->columns[WAITING_NS][row] += waiting_ns;
+        rows->columns[CONTENDED_NS][row] += contended_ns < waiting_ns ? contended_ns : waiting_ns;
+    }
 }
 
 static void
@@ -211,10 +227,11 @@ rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fat
     for (size_t index = 0; index < copy->thread_count; index++) {
         const struct thread_copy *thread = &copy->threads[index];
         struct converter new = new_converter(copy);
-        struct thread_converters converters = {new, new, new};
+        struct thread_converters converters = {new, new, new, new};
         threads[index].root = next;
         uint64_t hidden_ticks =
             fill_tree(rows, &next, &converters, &thread->tree, fates_of(fates, copy, thread), fates->rows);
+        add_waits(rows, &converters, thread, fates->rows);
         set_rows_of_slices(&copy->slices, thread, fates->rows);
         threads[index].own_ns = convert(&converters.wall, hidden_ticks + thread->own_ticks);
         threads[index].lifetime_ns = snapshot_ns(copy, thread->recorded_ticks);
@@ -232,5 +249,6 @@ greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record 
         .cpu_ns = snapshot_ns(copy, cpu_ticks),
         .waiting_ns = snapshot_ns(copy, record->waiting_ticks),
         .idle_ns = snapshot_ns(copy, record->idle_ticks),
+        .contended_ns = snapshot_ns(copy, record->contended_ticks),
     };
 }

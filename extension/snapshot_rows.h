@@ -12,7 +12,17 @@
 
 #include "snapshot_copy.h"
 
-enum row_column { CALLS, RESUMES, PASSED_OVER, RUNNING_NS, CPU_NS, WAITING_NS, IDLE_NS, ROW_COLUMNS };
+enum row_column {
+    CALLS,
+    RESUMES,
+    PASSED_OVER,
+    RUNNING_NS,
+    CPU_NS,
+    WAITING_NS,
+    IDLE_NS,
+    CONTENDED_NS,
+    ROW_COLUMNS
+};
 
 /* Room for the rows; a parent is the number of another row, or -1. */
 struct rows {
@@ -27,7 +37,7 @@ struct thread_row {
 };
 
 struct greenlet_row {
-    int64_t running_ns, cpu_ns, waiting_ns, idle_ns;
+    int64_t running_ns, cpu_ns, waiting_ns, idle_ns, contended_ns;
 };
 
 /* What becomes of each node. */

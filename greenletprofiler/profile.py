@@ -386,10 +386,10 @@ def _cost(
 
 
 def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequence[int]) -> GreenletStats:
-    id_, thread_id, class_, first, running_ns, cpu_ns, waiting_ns, idle_ns, switches, alive = record
+    id_, thread_id, class_, first, *times, switches, alive = record
     return GreenletStats(
         id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
-        alive, switches, Times(running_ns, cpu_ns, waiting_ns, idle_ns),
+        alive, switches, Times(*times),
     )  # fmt: skip
 
 

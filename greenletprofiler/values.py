@@ -1,7 +1,7 @@
 """The values that a profile consists of: plain, immutable, independent of the profiler.
 
     Function        what was called, or a mark in the tree (a thread, a greenlet's base)
-    Times           four sums in nanoseconds
+    Times           five sums in nanoseconds
     FunctionStats   a function over the whole profile, with its Edges to callers and callees
     ThreadStats, GreenletStats, GreenletKind
     SliceStats      how long greenlets of a kind ran at a stretch
@@ -11,6 +11,8 @@ Definitions, all of wall time unless they say CPU:
     running    its greenlet was switched in, and the function on top of the stack
     cpu        CPU time of the thread within running
     waiting    its greenlet was switched out, with the function on top
+    contended  the part of waiting in which the thread ran another greenlet, or its hub that was not idle: no
+               more than that was the others' fault. The rest the world was to blame for
     idle       a hub in its poll, off the CPU; not part of running
     elapsed    running + waiting
     slice      from a switch into a greenlet to the next switch out of it, without polls of a hub
@@ -130,6 +132,7 @@ class Times:
     cpu_ns: int = 0
     waiting_ns: int = 0
     idle_ns: int = 0
+    contended_ns: int = 0
 
     @property
     def elapsed_ns(self) -> int:
@@ -146,6 +149,7 @@ class Times:
             self.cpu_ns + other.cpu_ns,
             self.waiting_ns + other.waiting_ns,
             self.idle_ns + other.idle_ns,
+            self.contended_ns + other.contended_ns,
         )
 
     def __sub__(self, other: Times) -> Times:
@@ -154,6 +158,7 @@ class Times:
             self.cpu_ns - other.cpu_ns,
             self.waiting_ns - other.waiting_ns,
             self.idle_ns - other.idle_ns,
+            self.contended_ns - other.contended_ns,
         )
 
 

@@ -37,7 +37,9 @@ def cython(name: str, owner: str) -> FunctionRecord:
 
 
 TRUNCATED: FunctionRecord = ("truncated", "truncated", "", "", 0)
-NODE_COLUMNS = ("calls", "resumes", "passed_over", "running_ns", "cpu_ns", "waiting_ns", "idle_ns")
+NODE_COLUMNS = (
+    "calls", "resumes", "passed_over", "running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns",
+)  # fmt: skip
 
 
 class SnapshotBuilder:
@@ -75,10 +77,11 @@ class SnapshotBuilder:
         waiting: int = 0,
         idle: int = 0,
         passed_over: int = 0,
+        contended: int = 0,
     ) -> int:
         self.parents.append(parent)
         self.node_functions.append(function if isinstance(function, int) else self.function(function))
-        numbers = calls, resumes, passed_over, running, cpu, waiting, idle
+        numbers = calls, resumes, passed_over, running, cpu, waiting, idle, contended
         for name, value in zip(NODE_COLUMNS, numbers, strict=True):
             self.columns[name].append(value)
         return len(self.parents) - 1
@@ -111,7 +114,7 @@ class SnapshotBuilder:
     ) -> None:
         kind = -1 if kind_function is None else self.function(kind_function)
         self.greenlets.append(
-            (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting, 0,
+            (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting, 0, 0,
              switches, alive)
         )  # fmt: skip
 

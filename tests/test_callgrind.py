@@ -17,6 +17,7 @@ from test_profile import random_profile
 
 from greenletprofiler import Profile
 from greenletprofiler.exporters.callgrind import write_callgrind
+from greenletprofiler.values import Times
 
 needs_callgrind_annotate = pytest.mark.skipif(
     shutil.which("callgrind_annotate") is None, reason="not installed: callgrind_annotate (valgrind)"
@@ -49,10 +50,15 @@ def server() -> SnapshotBuilder:
     spawned = snapshot.greenlet_base(thread, "Greenlet", "gevent", running=31, cpu=30, waiting=1)
     g = snapshot.call(spawned, G, calls=9, running=37, cpu=37)
     snapshot.call(g, method("append", "list"), calls=10, running=41, cpu=41)
-    snapshot.call(g, cython("Waiter.get", "gevent._waiter"), calls=11, running=43, cpu=1, waiting=50, idle=9)
+    snapshot.call(g, cython("Waiter.get", "gevent._waiter"), calls=11, running=43, cpu=1, waiting=50, idle=9,
+                  contended=20)  # fmt: skip
     recursive = snapshot.call(spawned, H, calls=1, running=47, cpu=47)
     snapshot.call(recursive, H, calls=1, running=53, cpu=53)
     return snapshot
+
+
+def costs_of(times: Times) -> tuple[int, ...]:
+    return times.cpu_ns, times.running_ns, times.waiting_ns, times.contended_ns
 
 
 def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +67,7 @@ def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -
     lines = text.splitlines()
     assert lines[:2] == ["# callgrind format", "version: 1"]
     assert "positions: line" in lines
-    assert "events: CPU Running Waiting" in lines
+    assert "events: CPU Running Waiting Contended" in lines
     assert "event: Waiting : Wall time switched out [ns]" in lines
     assert "cmd: serve.py" in lines
     assert "secret" not in text
@@ -70,10 +76,10 @@ def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -
 
 def test_self_costs_are_in_nanoseconds_at_the_line_of_the_definition() -> None:
     content = content_of(server().profile())
-    assert content.self_costs["app.py", "g"] == (54, 54, 0)
+    assert content.self_costs["app.py", "g"] == (54, 54, 0, 0)
     assert content.lines["app.py", "g"] == 10
-    assert content.self_costs["gevent._waiter", "Waiter.get"] == (1, 43, 50)
-    assert content.self_costs["~", "<built-in method builtins.len>"] == (20, 23, 0)
+    assert content.self_costs["gevent._waiter", "Waiter.get"] == (1, 43, 50, 20)
+    assert content.self_costs["~", "<built-in method builtins.len>"] == (20, 23, 0, 0)
 
 
 def test_calls_and_resumes_are_counted_by_caller() -> None:
@@ -96,7 +102,7 @@ def test_totals_are_the_sum_of_all_self_costs_and_nothing_is_lost(seed: int) -> 
         profile = snapshot.profile()
         content = content_of(profile)
         total = profile.total
-        assert content.totals == (total.cpu_ns, total.running_ns, total.waiting_ns)
+        assert content.totals == costs_of(total)
         assert content.totals == tuple(map(sum, zip(*content.self_costs.values(), strict=True)))
 
 
@@ -107,15 +113,14 @@ def test_readers_find_the_inclusive_time_of_every_function(seed: int) -> None:
         found = {name[1]: costs for name, costs in inclusive_costs(content_of(profile)).items()}
         for stats in profile.functions:
             times = stats.inclusive
-            costs = times.cpu_ns, times.running_ns, times.waiting_ns
-            assert found[stats.function.label] == costs, stats.function
+            assert found[stats.function.label] == costs_of(times), stats.function
 
 
 def test_bases_are_shown_where_they_carry_time_or_calls_only() -> None:
     content = content_of(server().profile())
-    assert content.self_costs["~", "[thread MainThread]"] == (1, 3, 0)
-    assert content.self_costs["~", "[greenlet gevent.Greenlet]"] == (30, 31, 1)
-    assert content.self_costs["~", "[truncated]"] == (29, 29, 0)
+    assert content.self_costs["~", "[thread MainThread]"] == (1, 3, 0, 0)
+    assert content.self_costs["~", "[greenlet gevent.Greenlet]"] == (30, 31, 1, 0)
+    assert content.self_costs["~", "[truncated]"] == (29, 29, 0, 0)
     idle = SnapshotBuilder()
     idle.greenlet_base(idle.thread(), "Idle")
     assert "Idle" not in text_of(idle.profile())
@@ -168,7 +173,7 @@ def annotate(path: Path, *options: str) -> dict[str, tuple[int, ...]]:
     assert output.stderr == ""
     found = {}
     for line in output.stdout.splitlines():
-        if match := re.fullmatch(r"\s*([\d,]+)\s+([\d,]+)\s+([\d,]+)\s+(\S.*)", line):
+        if match := re.fullmatch(r"\s*" + 4 * r"([\d,]+)\s+" + r"(\S.*)", line):
             *costs, name = match.groups()
             found[name] = tuple(int(cost.replace(",", "")) for cost in costs)
     return found
@@ -194,8 +199,7 @@ def test_callgrind_annotate_shows_our_inclusive_times(tmp_path: Path) -> None:
     for stats in profile.functions:
         file = stats.function.filename or (stats.function.owner if stats.function.kind == "cython" else "~")
         times = stats.inclusive
-        costs = times.cpu_ns, times.running_ns, times.waiting_ns
-        assert shown[f"{file}:{stats.function.label}"] == costs
+        assert shown[f"{file}:{stats.function.label}"] == costs_of(times)
 
 
 @needs_callgrind_annotate
@@ -225,8 +229,8 @@ def test_kcachegrind_loads_the_file_without_a_complaint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "replacement", "complaint"),
     [
-        ("events: ", "evnts: ", "Invalid line 'evnts: CPU Running Waiting'"),
-        (r"\n(\d+) 54 54 0\n", r"\n\1 54 54 0 rubbish\n", "Garbage at end of cost line"),
+        ("events: ", "evnts: ", "Invalid line 'evnts: CPU Running Waiting Contended'"),
+        (r"\n(\d+) 54 54 0 0\n", r"\n\1 54 54 0 0 rubbish\n", "Garbage at end of cost line"),
     ],
 )
 def test_kcachegrind_complains_about_a_broken_file(

@@ -25,8 +25,9 @@ def sample() -> SnapshotBuilder:
         base, python("foo", "/app/a/long/way/down/server.py", 12), running=1300 * MS, cpu=1250 * MS
     )
     snapshot.call(
-        f, python("sleep", "/lib/gevent/hub.py", 154), calls=20, running=MS, cpu=MS, waiting=700 * MS
-    )
+        f, python("sleep", "/lib/gevent/hub.py", 154), calls=20, running=MS, cpu=MS,
+        waiting=700 * MS, contended=600 * MS,
+    )  # fmt: skip
     snapshot.call(f, builtin("len"), calls=3, running=2 * MS, cpu=2 * MS)
     recursive = snapshot.call(base, python("walk", "/app/tree.py", 3), calls=1, running=3 * MS, cpu=3 * MS)
     snapshot.call(recursive, python("walk", "/app/tree.py", 3), calls=9, running=3 * MS, cpu=3 * MS)
@@ -72,9 +73,11 @@ def test_rows_are_sorted_by_self_time_of_the_clock() -> None:
 
 def test_a_row_has_calls_self_and_inclusive_times_name_and_place() -> None:
     lines = printed(sample().profile(), width=160)
-    assert row(lines, "waiting").split() == ["calls", "self", "cpu", "running", "waiting", "idle", "function"]
+    assert row(lines, "waiting").split() == [
+        "calls", "self", "cpu", "running", "waiting", "contended", "idle", "function",
+    ]  # fmt: skip
     assert row(lines, "foo").split() == [
-        "1", "1.250", "1.253", "1.303", "0.700", "-", "foo", "/app/a/long/way/down/server.py:12",
+        "1", "1.250", "1.253", "1.303", "0.700", "0.600", "-", "foo", "/app/a/long/way/down/server.py:12",
     ]  # fmt: skip
     assert row(lines, "Waiter.get").split()[-2:] == ["Waiter.get", "gevent._gevent_c_waiter"]
     assert row(printed(sample().profile(), "wall"), "sleep").split()[:3] == ["20", "0.701", "0.701"]
@@ -94,10 +97,18 @@ def test_recursion_and_resumes_show_in_the_calls_and_are_explained() -> None:
 
 def test_a_hubs_idle_time_has_a_column_only_where_there_is_any() -> None:
     lines = printed(sample().profile(), "wall")
-    assert row(lines, "Hub.run").split()[1:7] == ["0.004", "0.004", "0.004", "-", "9.000", "Hub.run"]
+    assert row(lines, "Hub.run").split()[1:8] == ["0.004", "0.004", "0.004", "-", "-", "9.000", "Hub.run"]
     busy = SnapshotBuilder()
     busy.call(busy.greenlet_base(busy.thread()), python("f"), cpu=1)
     assert "idle" not in "\n".join(printed(busy.profile()))
+
+
+def test_contended_waiting_has_a_column_where_there_is_any_and_the_table_is_wide() -> None:
+    assert "contended" in "\n".join(printed(sample().profile(), width=100))
+    assert "contended" not in "\n".join(printed(sample().profile(), width=99))
+    busy = SnapshotBuilder()
+    busy.call(busy.greenlet_base(busy.thread()), python("f"), waiting=1)
+    assert "contended" not in "\n".join(printed(busy.profile()))
 
 
 def test_short_recordings_are_told_in_milliseconds() -> None:

@@ -64,7 +64,7 @@ def test_running_idle_and_own_time_add_up_to_each_threads_recorded_time(busy: Pr
 
 def test_self_times_add_up_to_the_total(busy: Profile) -> None:
     marks = [each for each in busy.tree.walk() if not each.function.is_function]
-    for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns"):
+    for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns"):
         functions = sum(getattr(each.self, name) for each in busy.functions)
         assert functions + sum(getattr(mark.self, name) for mark in marks) == getattr(busy.total, name)
 
@@ -131,6 +131,44 @@ def test_a_greenlet_that_is_switched_out_waits() -> None:
     assert 0.05e9 <= found.self.waiting_ns < 0.2e9
     assert found.self.running_ns < 0.02e9
     assert found.inclusive.elapsed_ns == found.inclusive.running_ns + found.inclusive.waiting_ns
+
+
+def test_waiting_is_contended_while_others_run_and_not_while_the_hub_is_idle() -> None:
+    gevent = pytest.importorskip("gevent", reason="not installed: gevent")
+
+    def waits_alone() -> None:
+        gevent.sleep(0.1)
+
+    def waits_beside_others() -> None:
+        gevent.sleep(0.1)
+
+    def blocks() -> None:
+        time.sleep(0.06)
+
+    def program() -> None:
+        gevent.spawn(waits_alone).join()
+        gevent.joinall([gevent.spawn(waits_beside_others), gevent.spawn(blocks)])
+
+    profile = record(program)
+    alone = stats(profile, "waits_alone").inclusive
+    beside = stats(profile, "waits_beside_others").inclusive
+    assert alone.waiting_ns >= 0.1e9 and beside.waiting_ns >= 0.1e9
+    assert alone.contended_ns < 0.02e9
+    assert 0.06e9 <= beside.contended_ns < 0.09e9
+    (kind,) = (each for each in profile.greenlet_kinds if each.times == beside)
+    assert kind.greenlets == 1
+    greenlets = [each.times for each in profile.greenlets if each.first_function == kind.function]
+    assert [each.contended_ns for each in greenlets] == [pytest.approx(beside.contended_ns, abs=10)]
+
+
+def test_waiting_for_another_raw_greenlet_is_contended_whole() -> None:
+    def work() -> None:
+        time.sleep(0.02)
+
+    profile = record(lambda: greenlet.greenlet(work).switch(), builtins=False)
+    waiting = next(each.inclusive for each in profile.functions if each.inclusive.waiting_ns)
+    assert waiting.waiting_ns >= 0.02e9
+    assert waiting.waiting_ns - waiting.contended_ns < 0.005e9  # what the profiler itself took
 
 
 def test_a_greenlet_that_never_goes_on_waits_until_the_snapshot() -> None:

@@ -276,12 +276,103 @@ waiting_goes_to_the_node_that_was_on_top(void)
     run_for(8 * US);
     switch_to(&recorder, thread, &main_greenlet);
     run_for(US);
-    CHECK(node_at(thread, &foo, NULL)->waiting_ticks == 8 * US);
-    CHECK(node_at(thread, &bar, NULL)->waiting_ticks == 0);
+    CHECK(node_at(thread, &foo, NULL)->waits->waiting_ticks == 8 * US);
+    CHECK(node_at(thread, &bar, NULL)->waits == NULL);
     recorder_settle(&recorder, now());
-    CHECK(node_at(thread, &bar, NULL)->waiting_ticks == US);
+    CHECK(node_at(thread, &bar, NULL)->waits->waiting_ticks == US);
     CHECK(thread->switches == 2);
     CHECK(node_at(thread, &foo, &bar) == NULL);
+    recorder_dispose(&recorder);
+}
+
+/* A worker waits, first for 30 ms in which its hub polls, then while another greenlet works. */
+static void
+a_wait_is_contended_as_long_as_its_thread_is_busy(void)
+{
+    struct recorder recorder;
+    int worker, hub;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &worker);
+    enter(&recorder, thread, &foo, 0x10);
+    switch_to(&recorder, thread, &hub);
+    enter(&recorder, thread, &hub_run, 0x20);
+    sleep_for(30 * MS);
+    enter(&recorder, thread, &bar, 0x30);
+    run_for(5 * MS);
+    sleep_for(2 * MS);
+    leave(&recorder, thread, 0x30);
+    sleep_for(4 * MS);
+    thread_charge_own(thread, now());
+    switch_to(&recorder, thread, &worker);
+    const struct waits *waits = node_at(thread, &foo, NULL)->waits;
+    CHECK(waits->waiting_ticks == 41 * MS && waits->contended_ticks == 7 * MS);
+    CHECK(thread->position->waiting_ticks == 41 * MS && thread->position->contended_ticks == 7 * MS);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_snapshot_within_a_wait_changes_nothing_of_what_is_contended(void)
+{
+    struct recorder recorder;
+    int worker, other;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &worker);
+    enter(&recorder, thread, &foo, 0x10);
+    switch_to(&recorder, thread, &other);
+    run_for(3 * MS);
+    recorder_settle(&recorder, now());
+    run_for(4 * MS);
+    recorder_settle(&recorder, now());
+    switch_to(&recorder, thread, &worker);
+    const struct waits *waits = node_at(thread, &foo, NULL)->waits;
+    CHECK(waits->waiting_ticks == 7 * MS && waits->contended_ticks == 7 * MS);
+    CHECK(thread->tree.waits_count == 2); /* the root's, and foo's */
+    recorder_dispose(&recorder);
+}
+
+static void
+a_dropped_interval_is_not_contended(void)
+{
+    struct recorder recorder;
+    int worker, other;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &worker);
+    switch_to(&recorder, thread, &other);
+    enter(&recorder, thread, &bar, 0x20);
+    uint64_t ticks = now() + 3600 * (uint64_t)1000 * MS;
+    recorder_leave(&recorder, thread, 0x20, ticks);
+    CHECK(thread->dropped_intervals == 1);
+    CHECK(thread_busy_ticks(thread, ticks) == now());
+    recorder_dispose(&recorder);
+}
+
+static void
+waits_without_memory_are_those_of_the_nearest_caller_with_some(void)
+{
+    struct recorder recorder;
+    int main_greenlet, other;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
+    switch_to(&recorder, thread, &other);
+    run_for(US);
+    switch_to(&recorder, thread, &main_greenlet);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &bar, 0x20);
+    struct failing_memory failing = {.fail_at = 1};
+    struct memory counting;
+    failing_memory_init(&counting, &failing);
+    recorder.memory.resize = counting.resize;
+    recorder.memory.context = &failing;
+    switch_to(&recorder, thread, &other);
+    run_for(6 * US);
+    switch_to(&recorder, thread, &main_greenlet);
+    CHECK(node_at(thread, &foo, &bar)->waits == NULL && node_at(thread, &foo, NULL)->waits == NULL);
+    CHECK(thread->position->bottom->node->waits->waiting_ticks == 7 * US);
+    CHECK(thread->position->waiting_ticks == 7 * US);
     recorder_dispose(&recorder);
 }
 
@@ -371,6 +462,12 @@ const struct test thread_tests[] = {
      long_work_of_the_profiler_pays_no_debt_of_the_program},
     {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
     {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
+    {"a wait is contended as long as its thread is busy", a_wait_is_contended_as_long_as_its_thread_is_busy},
+    {"a snapshot within a wait changes nothing of what is contended",
+     a_snapshot_within_a_wait_changes_nothing_of_what_is_contended},
+    {"a dropped interval is not contended", a_dropped_interval_is_not_contended},
+    {"waits without memory are those of the nearest caller with some",
+     waits_without_memory_are_those_of_the_nearest_caller_with_some},
     {"waiting goes to the node that was on top", waiting_goes_to_the_node_that_was_on_top},
     {NULL, NULL},
 };

@@ -3,17 +3,18 @@
     Recorded 2.113 s in 1 thread, 3 greenlets: CPU 1.998 s, running 2.001 s, idle 0.100 s
     Times in seconds; self is CPU time; sorted by self
 
-    calls   self    cpu  running  waiting  function
-        1  1.330  1.331    1.340    0.671  foo                  examples/foo_bar.py:12
-       20  0.001  0.001    0.001    0.671  sleep                gevent/hub.py:154
+    calls   self    cpu  running  waiting  contended  function
+        1  1.330  1.331    1.340    0.671      0.670  foo                  examples/foo_bar.py:12
+       20  0.001  0.001    0.001    0.671      0.670  sleep                gevent/hub.py:154
 
     Held up: 2 slices of 0.1 s or more while other greenlets of their thread were suspended ...
 
     Profiler: 0.9% of the run taken out, 1,268 events of 40 ns; 2,013 CPU clock reads; 0 truncated, ...
 
-cpu (elapsed on the wall clock), running, waiting and idle are inclusive. A hub's idle time has a column of
-its own, where there is any, and is in none of the others, so waiting for the world hides nothing. An exact
-zero is shown as "-". Places that do not fit lose folders, then names lose their beginning.
+cpu (elapsed on the wall clock), running, waiting, contended and idle are inclusive. What waited while others
+ran has a column for that, in a wide table. A hub's idle time has a column of its own, where there is any, and
+is in none of the others, so waiting for the world hides nothing. An exact zero is shown as "-". Places that
+do not fit lose folders, then names lose their beginning.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from greenletprofiler.profile import Profile
 from greenletprofiler.values import BASE_KINDS, Clock, Function, FunctionStats
 
 NARROWEST: Final = 60
+WIDE: Final = 100
 WIDTH_WHEN_PIPED: Final = 120
 
 
@@ -60,7 +62,7 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     yield from wrapped(_summary(profile), width)
     yield from wrapped(_legend(shown, clock, unit), width)
     yield ""
-    yield from _rows(shown, clock, unit, width, has_idle=profile.total.idle_ns > 0)
+    yield from _rows(shown, clock, unit, width, _columns_for(profile, width))
     yield from _rest(functions[len(shown) :], clock, unit, width)
     yield from blocked_lines(profile, unit, width)
     yield from wrapped(_cost(profile), width)
@@ -96,12 +98,18 @@ def _legend(shown: Iterable[FunctionStats], clock: Clock, unit: Unit) -> str:
     return legend
 
 
+def _columns_for(profile: Profile, width: int) -> list[str]:
+    """Those after waiting: where there is something to show in them, and room for it."""
+    total = profile.total
+    columns = ["contended"] if total.contended_ns and width >= WIDE else []
+    return [*columns, "idle"] if total.idle_ns else columns
+
+
 def _rows(
-    shown: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int, has_idle: bool
+    shown: Sequence[FunctionStats], clock: Clock, unit: Unit, width: int, more: Sequence[str]
 ) -> Iterator[str]:
-    headings = ["calls", "self", "cpu" if clock == "cpu" else "elapsed", "running", "waiting"]
-    headings += ["idle"] if has_idle else []
-    numbers = [_numbers(stats, clock, unit, has_idle) for stats in shown]
+    headings = ["calls", "self", "cpu" if clock == "cpu" else "elapsed", "running", "waiting", *more]
+    numbers = [_numbers(stats, clock, unit, more) for stats in shown]
     left = list(right_aligned([headings, *numbers]))
     room = width - len(left[0]) - len(GAP)
     texts = _names_and_places([stats.function for stats in shown], room)
@@ -109,10 +117,10 @@ def _rows(
         yield f"{row}{GAP}{text}".rstrip()
 
 
-def _numbers(stats: FunctionStats, clock: Clock, unit: Unit, has_idle: bool) -> list[str]:
+def _numbers(stats: FunctionStats, clock: Clock, unit: Unit, more: Sequence[str]) -> list[str]:
     all_told = stats.inclusive
     times = [stats.self.of_clock(clock), all_told.of_clock(clock), all_told.running_ns, all_told.waiting_ns]
-    times += [all_told.idle_ns] if has_idle else []
+    times += [getattr(all_told, f"{name}_ns") for name in more]
     return [_calls(stats), *map(unit.format, times)]
 
 

@@ -31,10 +31,14 @@ def check_profile(profile: Profile, expected: Expected, strangers: frozenset[int
     differences = list(_differences(profile, expected, strangers))
     assert not differences, "\n" + "\n".join(differences)
     _check_times(profile)
+    _check_slices(profile)
     for thread in profile.threads:
         if thread.ident in strangers:
             assert all(node.calls == node.resumes == 0 for node in thread.tree.walk())
 
+
+#: Each may end a slice of each thread that blocks and is not counted by its length.
+SESSIONS_AT_MOST = 1000
 
 # -- the tree -------------------------------------------------------------------------------------------
 
@@ -138,5 +142,24 @@ def _check_times(profile: Profile) -> None:
 
 
 def _check_sane(times: Times) -> None:
-    assert min(times.running_ns, times.cpu_ns, times.waiting_ns, times.idle_ns) >= 0, times
+    assert min(times.running_ns, times.cpu_ns, times.idle_ns, times.contended_ns) >= 0, times
     assert times.cpu_ns <= times.running_ns, times
+    assert times.contended_ns <= times.waiting_ns, times
+
+
+def _check_slices(profile: Profile) -> None:
+    """Programs are run with a threshold of nothing: every slice beside a suspended greenlet blocks."""
+    kinds = [kind.slices for kind in profile.greenlet_kinds]
+    count = sum(each.count for each in kinds)
+    assert count == sum(thread.switches + thread.polls for thread in profile.threads)
+    assert all(sum(each.lengths) == each.count for each in kinds)
+    blocking = profile.blocking_slices
+    counted = sum(blocker.count for blocker in profile.blockers)
+    assert counted <= count + len(profile.threads) * SESSIONS_AT_MOST
+    assert min(counted, 50) <= len(blocking) <= 50 + len(profile.threads)
+    for each in blocking:
+        assert sum(ns for _, ns in each.samples) == each.length_ns, each
+        assert 0 <= each.cpu_ns <= each.length_ns, each
+    if counted <= 50:
+        total_ns = sum(blocker.total_ns for blocker in profile.blockers)
+        assert abs(total_ns - sum(each.length_ns for each in blocking)) <= counted

@@ -58,7 +58,10 @@ def run(
     program: p.Program, builtins: bool, threads: bool = True, excluded: frozenset[str] = frozenset()
 ) -> Run:
     """Runs a program to its end."""
-    profiler = Profiler(builtins=builtins, threads=threads, exclude=[EXCLUDED] if excluded else [])
+    profiler = Profiler(
+        builtins=builtins, threads=threads, exclude=[EXCLUDED] if excluded else [],
+        block_threshold=0,
+    )
     names = _globals(profiler, builtins)
     exec(_to_be_excluded(compile(source_of(program), FILENAME, "exec"), excluded), names)
     names["entries"] = [names["main"]] + [names[f"t{n}"] for n in range(1, p.MORE_THREADS + 1)]
