@@ -170,10 +170,11 @@ greenlet_tuple(const struct recording_copy *copy, const struct greenlet_copy *gr
 {
     const struct greenlet_record *record = &greenlet->record;
     struct greenlet_row row = greenlet_row_of(copy, record);
-    return Py_BuildValue("(KKiiLLLLLKN)", record->id, record->thread_id, index_of(record->class_function),
+    return Py_BuildValue("(KKiiLLLLLKNNi)", record->id, record->thread_id, index_of(record->class_function),
                          index_of(record->kind), (long long)row.running_ns, (long long)row.cpu_ns,
                          (long long)row.waiting_ns, (long long)row.idle_ns, (long long)row.contended_ns,
-                         record->switches, PyBool_FromLong(greenlet->alive));
+                         record->switches, PyBool_FromLong(greenlet->alive),
+                         PyBool_FromLong(greenlet->running), greenlet->row);
 }
 
 static PyObject *

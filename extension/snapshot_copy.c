@@ -173,9 +173,21 @@ copy_thread(struct recording_copy *copy, const struct tracer *tracer, const stru
 }
 
 static void
-copy_greenlet(struct recording_copy *copy, const struct greenlet_record *record, bool alive)
+copy_positions(struct recording_copy *copy, struct thread_copy *row, const struct thread *thread)
 {
-    copy->greenlets[copy->greenlet_count++] = (struct greenlet_copy){*record, alive};
+    row->first_greenlet = copy->greenlet_count;
+    for (const struct position *each = thread->positions; each != NULL; each = each->next) {
+        if (each->bottom->node != thread->root) { /* what runs is known */
+            copy->greenlets[copy->greenlet_count++] = (struct greenlet_copy){
+                .record = recorder_record_of(thread, each),
+                .alive = true,
+                .running = each == thread->position,
+                .top = each->top->node,
+                .row = -1,
+            };
+        }
+    }
+    row->greenlet_count = copy->greenlet_count - row->first_greenlet;
 }
 
 static void
@@ -184,16 +196,14 @@ copy_greenlets(struct recording_copy *copy, const struct recorder *recorder)
     for (size_t index = 0; index < recorder->ended_greenlet_count; index++) {
         const struct greenlet_record *record = &recorder->ended_greenlets[index];
         if (!record->continued) {
-            copy_greenlet(copy, record, recorder_record_is_alive(recorder, record));
+            bool alive = recorder_record_is_alive(recorder, record);
+            copy->greenlets[copy->greenlet_count++] =
+                (struct greenlet_copy){.record = *record, .alive = alive, .row = -1};
         }
     }
+    struct thread_copy *row = copy->threads;
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
-        for (const struct position *each = thread->positions; each != NULL; each = each->next) {
-            struct greenlet_record record = recorder_record_of(thread, each);
-            if (each->bottom->node != thread->root) { /* what runs is known */
-                copy_greenlet(copy, &record, true);
-            }
-        }
+        copy_positions(copy, row++, thread);
     }
 }
 

@@ -16,6 +16,7 @@ struct thread_copy {
     struct tree_copy tree;
     const struct waits_copy *waits;
     size_t waits_count;
+    size_t first_greenlet, greenlet_count; /* of those that live in it, among all */
     uint64_t id, ident, native_id, switches, polls;
     uint64_t own_ticks, recorded_ticks;
     bool alive;
@@ -30,6 +31,9 @@ struct waits_copy {
 struct greenlet_copy {
     struct greenlet_record record;
     bool alive;
+    bool running;
+    const struct node *top; /* of the tree that was copied; NULL: nobody knows where it is */
+    int32_t row;            /* of that node, once it is known; -1: none */
 };
 
 /* A slice that blocked; with it, once they are known, the rows of its nodes. */

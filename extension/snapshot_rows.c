@@ -193,6 +193,16 @@ add_waits(struct rows *rows, struct thread_converters *converters, const struct 
 }
 
 static void
+set_rows_of_greenlets(struct greenlet_copy *greenlets, const struct thread_copy *thread,
+                      const int32_t *row_of)
+{
+    for (size_t index = 0; index < thread->greenlet_count; index++) {
+        struct greenlet_copy *greenlet = &greenlets[thread->first_greenlet + index];
+        greenlet->row = row_of[tree_copy_index(&thread->tree, greenlet->top)];
+    }
+}
+
+static void
 set_rows_of_slice(struct slice_copy *slice, const struct tree_copy *tree, const int32_t *row_of)
 {
     const struct slice_samples *samples = &slice->slice.samples;
@@ -232,6 +242,7 @@ rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fat
         uint64_t hidden_ticks =
             fill_tree(rows, &next, &converters, &thread->tree, fates_of(fates, copy, thread), fates->rows);
         add_waits(rows, &converters, thread, fates->rows);
+        set_rows_of_greenlets(copy->greenlets, thread, fates->rows);
         set_rows_of_slices(&copy->slices, thread, fates->rows);
         threads[index].own_ns = convert(&converters.wall, hidden_ticks + thread->own_ticks);
         threads[index].lifetime_ns = snapshot_ns(copy, thread->recorded_ticks);

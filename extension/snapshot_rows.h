@@ -51,8 +51,8 @@ struct fates {
 bool fates_decide(struct fates *fates, struct recording_copy *copy);
 void fates_free(struct fates *fates, struct recording_copy *copy);
 
-/* Fills in the rows of all threads, and one entry of `threads` for each; and tells the slices that blocked
- * which rows they are about. */
+/* Fills in the rows of all threads, and one entry of `threads` for each; and tells the greenlets
+ * and the slices that blocked in which rows they are. */
 void rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fates,
                struct recording_copy *copy);
 

@@ -175,6 +175,16 @@ class TreeNode:
         """In the order in which they were first entered."""
         return tuple(TreeNode(self._tree, index) for index in self._child_indices(self._index))
 
+    @property
+    def path(self) -> tuple[Function, ...]:
+        """From below the thread on to this one, the marks of greenlets' bases among them."""
+        functions = []
+        node: TreeNode | None = self
+        while node is not None and node.function.kind not in ("thread", "program"):
+            functions.append(node.function)
+            node = node.parent
+        return tuple(reversed(functions))
+
     def walk(self) -> Iterator[TreeNode]:
         """This node and all below it, each before its children."""
         pending = [self._index]

@@ -45,6 +45,7 @@ from greenletprofiler.values import (
     Function,
     FunctionStats,
     GreenletKind,
+    GreenletState,
     GreenletStats,
     SliceStats,
     ThreadStats,
@@ -157,7 +158,7 @@ class Profile:
             filters=filters,
             unmatched_patterns=unmatched_patterns,
             threads=recorded.threads(shown, taken_ns),
-            greenlets=tuple(_greenlet(record, functions, places) for record in raw["greenlets"]),
+            greenlets=tuple(_greenlets(raw["greenlets"], functions, places, tree, node_of)),
             counters=MappingProxyType(dict(raw["counters"])),
             call_tree=shown,
             cost=_cost(recorded, taken_ns, costs, raw["counters"]),
@@ -385,12 +386,30 @@ def _cost(
     )
 
 
-def _greenlet(record: Sequence[Any], functions: Sequence[Function], places: Sequence[int]) -> GreenletStats:
-    id_, thread_id, class_, first, *times, switches, alive = record
-    return GreenletStats(
-        id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
-        alive, switches, Times(*times),
-    )  # fmt: skip
+def _greenlets(
+    records: Iterable[Sequence[Any]],
+    functions: Sequence[Function],
+    places: Sequence[int],
+    tree: CallTree,
+    node_of: Sequence[int],
+) -> Iterator[GreenletStats]:
+    """Those in one place share its stack."""
+    stacks: dict[int, tuple[Function, ...]] = {-1: ()}
+    for id_, thread_id, class_, first, *times, switches, alive, running, row in records:
+        if row not in stacks:
+            stacks[row] = tuple(each for each in TreeNode(tree, node_of[row]).path if each.is_function)
+        yield GreenletStats(
+            id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
+            alive, switches, Times(*times), _state(alive, running, row), stacks[row],
+        )  # fmt: skip
+
+
+def _state(alive: bool, running: bool, row: int) -> GreenletState:
+    if not alive:
+        return "ended"
+    if row < 0:
+        return "unknown"
+    return "running" if running else "suspended"
 
 
 def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:

@@ -171,7 +171,7 @@ class RecordedSlices:
             BlockingSlice(
                 record.thread_id, record.greenlet_id, record.greenlet_class, record.first_function,
                 record.began_ns + utc_less_monotonic_ns, record.length_ns, record.cpu_ns, record.suspended,
-                record.is_over, TreeNode(tree, record.culprit), _path(TreeNode(tree, record.culprit)),
+                record.is_over, TreeNode(tree, record.culprit), TreeNode(tree, record.culprit).path,
                 tuple((TreeNode(tree, node), ns) for node, ns in record.samples),
             )
             for record in records
@@ -182,7 +182,7 @@ class RecordedSlices:
         time first."""
         paths: dict[tuple[Function, ...], Culprit] = {}
         for node, culprit in self._culprits_until_now():
-            _add(paths, _path(TreeNode(tree, node)), culprit)
+            _add(paths, TreeNode(tree, node).path, culprit)
         blockers = [
             Blocker(path, culprit.count, culprit.total_ns, culprit.longest_ns)
             for path, culprit in paths.items()
@@ -220,13 +220,3 @@ def _samples(samples: Iterable[tuple[int, int]], node_of: Sequence[int]) -> tupl
 
 def _identity(record: BlockingRecord) -> tuple[int, int]:
     return record.greenlet_id, record.began_ns
-
-
-def _path(node: TreeNode) -> tuple[Function, ...]:
-    """From below the thread on."""
-    path: list[Function] = []
-    above: TreeNode | None = node
-    while above is not None and above.function.kind not in ("thread", "program"):
-        path.append(above.function)
-        above = above.parent
-    return tuple(reversed(path))

@@ -33,6 +33,8 @@ from greenletprofiler.errors import ClockError
 if TYPE_CHECKING:
     from greenletprofiler.calltree import TreeNode
 
+GreenletState = Literal["running", "suspended", "ended", "unknown"]
+
 #: The clock that a report shows. "wall" is elapsed time: running + waiting.
 Clock = Literal["cpu", "wall"]
 CLOCKS: Final[tuple[Clock, ...]] = ("cpu", "wall")
@@ -235,6 +237,8 @@ class GreenletStats:
 
     greenlet_class: a Function of kind "greenlet"; first_function: entered first at its base, None if none.
     switches: how often it was switched to.
+    state: at the snapshot: running, suspended or ended; unknown after a stop, if it had not ended then.
+    stack: the functions in which it was, the outermost first; () if it had ended, or nobody knows.
     """
 
     id: int
@@ -244,6 +248,8 @@ class GreenletStats:
     alive: bool
     switches: int
     times: Times
+    state: GreenletState
+    stack: tuple[Function, ...]
 
 
 #: Slices are counted by length: below these numbers of nanoseconds, powers of two from a microsecond to

@@ -111,11 +111,13 @@ class SnapshotBuilder:
         switches: int = 1,
         alive: bool = False,
         thread_id: int = 0,
+        node: int = -1,
     ) -> None:
+        """node: where it is suspended."""
         kind = -1 if kind_function is None else self.function(kind_function)
         self.greenlets.append(
             (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting, 0, 0,
-             switches, alive)
+             switches, alive or node >= 0, False, node)
         )  # fmt: skip
 
     def blocking_slice(

@@ -10,7 +10,7 @@ from greenlet import getcurrent
 from leaks import in_a_small_process
 from recorded import callees, callers, calls, names, record, stats
 
-from greenletprofiler import Profiler
+from greenletprofiler import Profile, Profiler
 
 BUILTINS = pytest.mark.parametrize("builtins", [True, False])
 
@@ -274,6 +274,41 @@ def test_switches_are_counted_as_greenlet_counts_them() -> None:
     finally:
         greenlet.settrace(previous)
     assert sum(thread.switches for thread in profile.threads) == counted == 7 * 4 * 2
+
+
+def test_a_snapshot_tells_in_what_state_and_where_each_greenlet_is() -> None:
+    main = getcurrent()
+
+    def deep(levels: int) -> None:
+        if levels:
+            deep(levels - 1)
+        else:
+            main.switch()
+
+    def ends() -> None:
+        pass
+
+    def looks() -> None:
+        snapshots.append(profiler.snapshot())
+
+    snapshots: list[Profile] = []
+    profiler = Profiler(builtins=False)
+    suspended = greenlet.greenlet(deep)
+    with profiler:
+        suspended.switch(2)
+        greenlet.greenlet(ends).switch()
+        greenlet.greenlet(looks).switch()
+    found = {
+        each.first_function.bare_name: (each.state, [function.bare_name for function in each.stack])
+        for each in snapshots[0].greenlets
+        if each.first_function is not None
+    }
+    assert found["deep"] == ("suspended", ["deep", "deep", "deep"])
+    assert found["ends"] == ("ended", [])
+    assert found["looks"] == ("running", ["looks"])
+    states = {each.state for each in profiler.snapshot().greenlets}
+    assert states == {"ended", "unknown"}
+    assert all(each.stack == () for each in profiler.snapshot().greenlets)
 
 
 def test_a_trace_function_that_was_there_is_called_and_put_back() -> None:

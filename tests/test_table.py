@@ -111,6 +111,30 @@ def test_contended_waiting_has_a_column_where_there_is_any_and_the_table_is_wide
     assert "contended" not in "\n".join(printed(busy.profile()))
 
 
+def test_suspended_greenlets_are_told_by_where_they_are() -> None:
+    snapshot = SnapshotBuilder()
+    base = snapshot.greenlet_base(snapshot.thread())
+    waits = snapshot.call(snapshot.call(base, python("serve")), cython("wait", "gevent"), waiting=1)
+    class_function = ("greenlet", "Greenlet", "gevent", "", 0)
+    for node in (waits, waits, base, -1):
+        snapshot.greenlet(class_function, python("serve"), node=node)
+    lines = printed(snapshot.profile())
+    begin = lines.index("Suspended: 3 greenlets, in 2 places")
+    assert lines[begin - 1 : begin + 5] == [
+        "",
+        "Suspended: 3 greenlets, in 2 places",
+        "greenlets  in",
+        "        2  wait < serve",
+        "        1  no function that is recorded",
+        "",
+    ]
+    for number in range(11):
+        node = snapshot.call(base, python(f"work_{number}"), waiting=1)
+        snapshot.greenlet(class_function, python("serve"), node=node)
+    assert "... and 3 places more" in printed(snapshot.profile())
+    assert "Suspended" not in "\n".join(printed(sample().profile()))
+
+
 def test_short_recordings_are_told_in_milliseconds() -> None:
     snapshot = SnapshotBuilder()
     snapshot.recorded_ns = 20 * MS

@@ -17,7 +17,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from greenletprofiler.exporters.text import GAP, Unit, count, printable, right_aligned, shortened, wrapped
+from greenletprofiler.exporters.text import (
+    GAP,
+    Unit,
+    count,
+    innermost_first,
+    printable,
+    right_aligned,
+    shortened,
+    wrapped,
+)
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import Blocker, BlockingSlice, Function
 
@@ -25,7 +34,6 @@ MOST_BLOCKERS: Final = 10
 MOST_SLICES: Final = 5
 LONGEST_NAME: Final = 20
 NARROWEST_PATH: Final = 20
-CALLED_BY: Final = " < "
 
 
 def blocked_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
@@ -45,7 +53,6 @@ def blocked_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
         yield f"... and {count(len(blockers) - MOST_BLOCKERS, 'place')} more"
     yield ""
     yield from _slice_lines(profile, profile.blocking_slices[:MOST_SLICES], unit, width)
-    yield ""
 
 
 def _blocker_lines(blockers: Sequence[Blocker], unit: Unit, width: int) -> Iterator[str]:
@@ -84,14 +91,4 @@ def _with_paths(
 def _text(path: Sequence[Function], remarks: str, room: int) -> str:
     """Remarks are left out where they would leave too little room."""
     rest = room - len(remarks)
-    return _calls(path, room) if rest < NARROWEST_PATH else _calls(path, rest) + remarks
-
-
-def _calls(path: Sequence[Function], room: int) -> str:
-    """The innermost function, and the names of its callers as far as they fit."""
-    text = shortened(printable(path[-1].label), room)
-    for caller in (printable(function.bare_name) for function in reversed(path[:-1]) if function.is_function):
-        if len(text) + len(CALLED_BY) + len(caller) > room:
-            break
-        text += CALLED_BY + caller
-    return text
+    return innermost_first(path, room) if rest < NARROWEST_PATH else innermost_first(path, rest) + remarks

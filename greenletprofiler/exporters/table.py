@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from greenletprofiler.exporters.blocked import blocked_lines
+from greenletprofiler.exporters.suspended import suspended_lines
 from greenletprofiler.exporters.text import (
     GAP,
     MILLISECONDS,
@@ -64,7 +65,8 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     yield ""
     yield from _rows(shown, clock, unit, width, _columns_for(profile, width))
     yield from _rest(functions[len(shown) :], clock, unit, width)
-    yield from blocked_lines(profile, unit, width)
+    parts = [*blocked_lines(profile, unit, width), *suspended_lines(profile, width)]
+    yield from [*parts, ""] if parts else []
     yield from wrapped(_cost(profile), width)
     if profile.filters:
         yield from wrapped(_filters(profile, clock, unit), width)

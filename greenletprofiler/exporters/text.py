@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from greenletprofiler._generated import ours
+from greenletprofiler.values import Function
 
 ELLIPSIS: Final = ".."
 GAP: Final = "  "
+CALLED_BY: Final = " < "
 
 
 @ours
@@ -58,3 +60,13 @@ def wrapped(text: str, width: int) -> Iterator[str]:
             line = ""
         line = f"{line} {word}" if line else word
     yield line
+
+
+def innermost_first(path: Sequence[Function], room: int) -> str:
+    """The last function of a path, and the names of its callers as far as they fit."""
+    text = shortened(printable(path[-1].label), room)
+    for caller in (printable(function.bare_name) for function in reversed(path[:-1]) if function.is_function):
+        if len(text) + len(CALLED_BY) + len(caller) > room:
+            break
+        text += CALLED_BY + caller
+    return text
