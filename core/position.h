@@ -15,7 +15,6 @@
 #define GP_POSITION_H
 
 #include "memory.h"
-#include "slices.h"
 #include "tree.h"
 
 struct open_call {
@@ -50,10 +49,10 @@ struct position {
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
-    uint64_t contended_ticks;      /* part of them */
-    uint64_t switches;             /* into it */
-    const struct function *kind;   /* first function of the program that it entered; NULL before that */
-    struct slice_kind *slice_kind; /* where its last slice was counted; NULL: none yet */
+    uint64_t contended_ticks;    /* part of them */
+    uint64_t lag_ticks;          /* part of those */
+    uint64_t switches;           /* into it */
+    const struct function *kind; /* first function of the program that it entered; NULL before that */
     uint64_t id;
     uint32_t record;         /* 1 + index of the record that it will be kept in; 0: none yet */
     uint32_t unstored_calls; /* open calls for which there was no memory */

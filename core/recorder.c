@@ -317,6 +317,7 @@ recorder_record_of(const struct thread *thread, const struct position *position)
         .idle_ticks = position->idle_ticks,
         .waiting_ticks = position->waiting_ticks,
         .contended_ticks = position->contended_ticks,
+        .lag_ticks = position->lag_ticks,
         .switches = position->switches,
         .alive = true,
     };
@@ -375,6 +376,7 @@ recorder_continue_record(struct recorder *recorder, struct position *position, s
     position->idle_ticks += record->idle_ticks;
     position->waiting_ticks += record->waiting_ticks;
     position->contended_ticks += record->contended_ticks;
+    position->lag_ticks += record->lag_ticks;
     position->switches += record->switches;
     record->continued = true;
 }
@@ -429,6 +431,9 @@ forget_position(struct recorder *recorder, struct thread *thread, struct positio
     }
     if (thread->unnamed == position) {
         thread->unnamed = NULL;
+    }
+    if (thread->hub == position) {
+        thread->hub = NULL;
     }
     recorder_unname_greenlet(recorder, position);
     unlink_position(thread, position);
@@ -498,11 +503,7 @@ settle_thread(struct thread *thread, uint64_t now_ticks)
 {
     thread_charge_from_outside(thread, now_ticks);
     thread_settle(thread, thread->last_ticks);
-    for (struct position *position = thread->positions; position != NULL; position = position->next) {
-        if (position != thread->position) {
-            thread_wait_until(thread, position, now_ticks);
-        }
-    }
+    thread_settle_waits(thread, now_ticks);
 }
 
 void

@@ -38,6 +38,7 @@ struct greenlet_record {
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
     uint64_t contended_ticks; /* part of them */
+    uint64_t lag_ticks;       /* part of those */
     uint64_t switches;
     bool alive;     /* it had not ended when the recording did */
     bool continued; /* a position stands for it now, and holds its sums */

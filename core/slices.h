@@ -6,7 +6,7 @@
  *
  * A slice is the time from a switch into a greenlet to the next switch out of it. A hub's poll is no part of
  * one: it ends a slice, and another begins. Each slice that ends is counted, by its length, for its greenlet's
- * kind. One of a given length, while other greenlets of its thread were suspended, blocked them: the longest of
+ * kind. One of a given length, while other greenlets of its thread were suspended, blocked them (see thread.h): the longest of
  * these are kept, and each adds to its culprit.
  *
  * What a slice is doing is sampled whenever the CPU clock is read, about once a millisecond: the time since the
@@ -32,7 +32,7 @@
 #define SLICE_SAMPLES 32
 #define SLICES_KEPT ((size_t)50)
 #define SLICE_CULPRITS_KEPT ((size_t)1000)
-#define SLICE_KIND_BUCKETS 256
+#define SLICE_KIND_BUCKETS 1024
 #define SLICE_KINDS_KEPT ((size_t)10000)
 
 struct slice_sample {

@@ -8,6 +8,9 @@
 
 #define READINGS_AFTER_OWN 3
 
+/* A hub that was off the CPU for less did not wait: two clocks are not read at one moment. */
+#define LEAST_POLL_NS INT64_C(5000)
+
 static void
 remember_reading(struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns, int64_t cpu_ns)
 {
@@ -66,7 +69,7 @@ suspended_greenlets(const struct thread *thread)
 bool
 thread_is_blocked(const struct thread *thread)
 {
-    return slices_are_blocking(thread->slices, thread_slice_ticks(thread)) && suspended_greenlets(thread) > 0;
+    return slices_are_blocking(thread->slices, thread_slice_ticks(thread)) && suspended_greenlets(thread) > 1;
 }
 
 static uint64_t
@@ -103,19 +106,6 @@ thread_blocking_slice(const struct thread *thread)
     return slice;
 }
 
-/* The kind of the running greenlet: it is asked for at every switch, and seldom new. */
-static struct slice_kind *
-slice_kind(struct thread *thread)
-{
-    struct position *position = thread->position;
-    const struct function *class_function = position->bottom->node->function;
-    struct slice_kind *kind = position->slice_kind;
-    if (kind == NULL || kind->first != position->kind || kind->class_function != class_function) {
-        kind = position->slice_kind = slices_kind(thread->slices, class_function, position->kind);
-    }
-    return kind;
-}
-
 static void
 keep_slice(struct thread *thread, bool is_over)
 {
@@ -127,7 +117,8 @@ keep_slice(struct thread *thread, bool is_over)
 static void
 end_slice(struct thread *thread, uint64_t now_ticks)
 {
-    struct slice_kind *kind = slice_kind(thread);
+    const struct position *position = thread->position;
+    struct slice_kind *kind = slices_kind(thread->slices, position->bottom->node->function, position->kind);
     if (kind != NULL) {
         slices_count(thread->slices, kind, thread_slice_ticks(thread));
     } else {
@@ -159,6 +150,7 @@ thread_begin(struct thread *thread)
     uint64_t now_ticks = clock_ticks(thread->clock);
     thread->last_ticks = thread->began_ticks = now_ticks;
     thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
+    thread->least_poll_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, LEAST_POLL_NS);
     thread->cpu_debt_ticks = 0;
     thread->cpu_unknown += !known;
     remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
@@ -201,6 +193,18 @@ clocks_disagree(const struct thread *thread, uint64_t now_ticks, int64_t monoton
     return difference_ns > tolerance_ns || difference_ns < -tolerance_ns;
 }
 
+/* It ended as long ago as the interval has CPU time. */
+static void
+end_poll(struct thread *thread, uint64_t cpu_ticks)
+{
+    uint64_t ended_ticks = thread->last_ticks - cpu_ticks;
+    thread->polls++;
+    thread->hub = thread->position;
+    thread->hub_looked =
+        (struct moment){ended_ticks, thread_busy_ticks(thread, thread->last_ticks) - cpu_ticks};
+    end_slice(thread, thread->last_ticks);
+}
+
 static void
 charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_ticks)
 {
@@ -215,10 +219,11 @@ charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_tick
     node->off_cpu_ticks += (uint64_t)charged_ticks;
     thread->off_cpu_ticks += (uint64_t)charged_ticks;
     thread->cpu_debt_ticks = off_cpu_ticks - charged_ticks;
-    if (charged_ticks > 0 && node_polls(node)) {
+    if (node_polls(node)) {
         thread->idle_ticks += (uint64_t)charged_ticks;
-        thread->polls++;
-        end_slice(thread, thread->last_ticks);
+        if ((uint64_t)charged_ticks > thread->least_poll_ticks) {
+            end_poll(thread, delta_ticks - (uint64_t)charged_ticks);
+        }
     }
 }
 
@@ -345,35 +350,69 @@ thread_move_unsettled(struct thread *thread, struct node *from, struct node *to)
     slice_samples_move(&thread->slice.samples, from, to);
 }
 
-/* How much of a wait the thread was busy. */
 static uint64_t
-contended_ticks(const struct thread *thread, const struct position *position, uint64_t now_ticks,
-                uint64_t waited_ticks)
+later(uint64_t one, uint64_t other)
 {
-    int64_t busy_ticks = (int64_t)(thread_busy_ticks(thread, now_ticks) - position->busy_since_ticks);
-    uint64_t contended_ticks = busy_ticks > 0 ? (uint64_t)busy_ticks : 0;
-    return contended_ticks < waited_ticks ? contended_ticks : waited_ticks;
+    return (int64_t)(one - other) > 0 ? one : other;
 }
 
+/* Of a wait, what no settling has charged yet. */
 static void
-add_wait(struct thread *thread, struct position *position, uint64_t waited_ticks, uint64_t contended_ticks)
+charge_wait(struct thread *thread, struct position *position, uint64_t now_ticks)
 {
-    struct waits *waits = tree_waits(&thread->tree, position->top->node);
-    waits->waiting_ticks += waited_ticks;
-    waits->contended_ticks += contended_ticks;
+    uint64_t from_ticks = later(position->waiting_since_ticks, thread->waits_settled.ticks);
+    uint64_t busy_from_ticks = later(position->busy_since_ticks, thread->waits_settled.busy_ticks);
+    uint64_t waited_ticks = later(now_ticks, from_ticks) - from_ticks;
+    uint64_t busy_ticks = thread_busy_ticks(thread, now_ticks);
+    uint64_t contended_ticks = later(busy_ticks, busy_from_ticks) - busy_from_ticks;
+    contended_ticks = contended_ticks < waited_ticks ? contended_ticks : waited_ticks;
     position->waiting_ticks += waited_ticks;
     position->contended_ticks += contended_ticks;
+    if (waited_ticks > 0) {
+        struct waits *waits = tree_waits(&thread->tree, position->top->node);
+        waits->waiting_ticks += waited_ticks;
+        waits->contended_ticks += contended_ticks;
+    }
+}
+
+/* Since its hub looked last, if that was within the wait. */
+static void
+charge_lag(struct thread *thread, struct position *position, uint64_t now_ticks)
+{
+    if (thread->hub_looked.ticks > position->waiting_since_ticks) {
+        uint64_t lag_ticks = thread_busy_ticks(thread, now_ticks) - thread->hub_looked.busy_ticks;
+        position->lag_ticks += lag_ticks;
+        tree_waits(&thread->tree, position->top->node)->lag_ticks += lag_ticks;
+    }
 }
 
 void
-thread_wait_until(struct thread *thread, struct position *position, uint64_t now_ticks)
+thread_end_wait(struct thread *thread, struct position *position, uint64_t now_ticks)
 {
-    int64_t waited_ticks = (int64_t)(now_ticks - position->waiting_since_ticks);
-    if (waited_ticks > 0) {
-        add_wait(thread, position, (uint64_t)waited_ticks,
-                 contended_ticks(thread, position, now_ticks, (uint64_t)waited_ticks));
+    charge_wait(thread, position, now_ticks);
+    charge_lag(thread, position, now_ticks);
+}
+
+void
+thread_settle_waits(struct thread *thread, uint64_t now_ticks)
+{
+    for (struct position *position = thread->positions; position != NULL; position = position->next) {
+        if (position != thread->position) {
+            charge_wait(thread, position, now_ticks);
+        }
     }
-    thread_begin_wait(thread, position, now_ticks);
+    thread->waits_settled = (struct moment){now_ticks, thread_busy_ticks(thread, now_ticks)};
+}
+
+/* When the hub is back, it has looked last when it left: it may have polled until then, without our notice. */
+static void
+note_hub(struct thread *thread, const struct position *target, uint64_t now_ticks)
+{
+    if (thread->position == thread->hub) {
+        thread->hub_left = (struct moment){now_ticks, thread_busy_ticks(thread, now_ticks)};
+    } else if (target == thread->hub) {
+        thread->hub_looked = thread->hub_left;
+    }
 }
 
 void
@@ -382,6 +421,7 @@ thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks
     thread_settle(thread, now_ticks);
     end_slice(thread, now_ticks);
     thread_begin_wait(thread, thread->position, now_ticks);
+    note_hub(thread, target, now_ticks);
     target->switches++;
     thread->position = target;
     thread->switches++;

@@ -28,10 +28,17 @@ struct slice {
     struct slice_samples samples;
 };
 
+/* A time, and how busy the thread had been: see thread_busy_ticks(). */
+struct moment {
+    uint64_t ticks;
+    uint64_t busy_ticks;
+};
+
 struct thread {
     struct position *position; /* the running greenlet's; NULL when the thread is not recorded now */
     uint64_t last_ticks;       /* all time before this is charged */
     uint64_t cpu_due_ticks;    /* read the CPU clock at the first event after this */
+    uint64_t least_poll_ticks; /* a hub that polls is off the CPU for longer */
     uint64_t long_ticks;       /* an interval longer than this needs the CPU clock too */
 
     struct tree tree;
@@ -57,6 +64,10 @@ struct thread {
     uint64_t settled_own_ticks; /* ... and these are the sums above, at that moment */
     uint64_t settled_off_cpu_ticks;
     uint64_t settled_idle_ticks;
+    struct moment waits_settled; /* up to here the waits that go on are charged */
+    const struct position *hub;  /* who polled last; an identity; NULL: nobody */
+    struct moment hub_left;      /* when it was switched out last */
+    struct moment hub_looked;    /* when it can have noticed last that a greenlet can go on, but for now */
     struct slice slice;
     struct slices *slices; /* the recorder's: of all threads */
 
@@ -96,7 +107,7 @@ void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t no
 void thread_charge_own(struct thread *thread, uint64_t now_ticks);
 
 /* The running greenlet is `target` from now on. Everything up to now must have been charged. The wait
- * that is over is not charged yet: thread_wait_until() does that, once the target's open calls are known. */
+ * that is over is not charged yet: thread_end_wait() does that, once the target's open calls are known. */
 void thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks);
 
 /* The CPU clock that the thread began with was its creator's: the thread itself says which is its own, at
@@ -119,8 +130,12 @@ thread_begin_wait(const struct thread *thread, struct position *position, uint64
     position->busy_since_ticks = thread_busy_ticks(thread, now_ticks);
 }
 
-/* Charges a waiting position with its wait up to now; what the thread did in it is contended. */
-void thread_wait_until(struct thread *thread, struct position *position, uint64_t now_ticks);
+/* The position's wait is over: charges it. What the thread did meanwhile is contended. What it did since its
+ * hub looked last is lag, if that was within the wait. */
+void thread_end_wait(struct thread *thread, struct position *position, uint64_t now_ticks);
+
+/* Charges all positions that wait with their waits up to now, which go on. */
+void thread_settle_waits(struct thread *thread, uint64_t now_ticks);
 
 /* Takes what was charged since the last settling from one node to another: nothing was entered or left in it. */
 void thread_move_unsettled(struct thread *thread, struct node *from, struct node *to);
@@ -138,7 +153,8 @@ thread_slice_ticks(const struct thread *thread)
     return thread->last_ticks - slice->began_ticks - own_ticks - idle_ticks;
 }
 
-/* Whether the slice so far blocks: it is long, and other greenlets of the thread are suspended. */
+/* Whether the slice so far blocks: it is long, and other greenlets of the thread are suspended beside the one that
+ * ran before, for which it is no more than a call. */
 bool thread_is_blocked(const struct thread *thread);
 
 /* The slice so far, with what it was spent on. */

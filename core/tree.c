@@ -233,6 +233,7 @@ fold_waits(struct tree *target, const struct tree *source)
         if (waits != NULL) {
             waits->waiting_ticks += old->waiting_ticks;
             waits->contended_ticks += old->contended_ticks;
+            waits->lag_ticks += old->lag_ticks;
         }
     }
 }

@@ -46,6 +46,7 @@ struct waits {
     struct node *node;
     uint64_t waiting_ticks;
     uint64_t contended_ticks; /* part of them: their thread did something else meanwhile */
+    uint64_t lag_ticks;       /* part of those: since its hub looked last */
 };
 
 /* What an event touches comes first: of a program with many functions it is not in the cache. */

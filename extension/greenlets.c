@@ -128,7 +128,7 @@ go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
         thread_switch(thread, recorder_stray(thread), thread->last_ticks);
     } else if (position != thread->position) {
         thread_switch(thread, position, thread->last_ticks);
-        thread_wait_until(thread, position, thread->last_ticks);
+        thread_end_wait(thread, position, thread->last_ticks);
     }
 }
 

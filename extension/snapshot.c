@@ -18,6 +18,7 @@ static const char *const column_names[ROW_COLUMNS] = {
     [WAITING_NS] = "waiting_ns",
     [IDLE_NS] = "idle_ns",
     [CONTENDED_NS] = "contended_ns",
+    [LAG_NS] = "lag_ns",
 };
 
 static const char *const kind_names[] = {
@@ -170,10 +171,10 @@ greenlet_tuple(const struct recording_copy *copy, const struct greenlet_copy *gr
 {
     const struct greenlet_record *record = &greenlet->record;
     struct greenlet_row row = greenlet_row_of(copy, record);
-    return Py_BuildValue("(KKiiLLLLLKNNi)", record->id, record->thread_id, index_of(record->class_function),
+    return Py_BuildValue("(KKiiLLLLLLKNNi)", record->id, record->thread_id, index_of(record->class_function),
                          index_of(record->kind), (long long)row.running_ns, (long long)row.cpu_ns,
                          (long long)row.waiting_ns, (long long)row.idle_ns, (long long)row.contended_ns,
-                         record->switches, PyBool_FromLong(greenlet->alive),
+                         (long long)row.lag_ns, record->switches, PyBool_FromLong(greenlet->alive),
                          PyBool_FromLong(greenlet->running), greenlet->row);
 }
 

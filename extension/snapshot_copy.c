@@ -144,7 +144,7 @@ copy_waits(struct recording_copy *copy, const struct tree *tree)
 {
     for (const struct waits *each = tree->waits; each != NULL; each = each->next) {
         copy->waits[copy->waits_count++] =
-            (struct waits_copy){each->node, each->waiting_ticks, each->contended_ticks};
+            (struct waits_copy){each->node, each->waiting_ticks, each->contended_ticks, each->lag_ticks};
     }
 }
 

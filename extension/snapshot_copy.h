@@ -25,7 +25,7 @@ struct thread_copy {
 
 struct waits_copy {
     const struct node *node; /* of the tree that was copied */
-    uint64_t waiting_ticks, contended_ticks;
+    uint64_t waiting_ticks, contended_ticks, lag_ticks;
 };
 
 struct greenlet_copy {

@@ -130,6 +130,7 @@ struct thread_converters {
     struct converter off_cpu;
     struct converter waiting;
     struct converter contended;
+    struct converter lag;
 };
 
 static void
@@ -146,7 +147,8 @@ fill_row(struct rows *rows, size_t row, struct thread_converters *converters, co
     rows->columns[RUNNING_NS][row] = running_ns;
     rows->columns[CPU_NS][row] = cpu_ns < 0 ? 0 : cpu_ns; /* two roundings may differ by one */
     rows->columns[IDLE_NS][row] = convert(&converters->wall, idle_ticks);
-    rows->columns[WAITING_NS][row] = rows->columns[CONTENDED_NS][row] = 0; /* see add_waits() */
+    rows->columns[WAITING_NS][row] = 0; /* see add_waits() */
+    rows->columns[CONTENDED_NS][row] = rows->columns[LAG_NS][row] = 0;
 }
 
 static bool
@@ -177,6 +179,13 @@ fill_tree(struct rows *rows, int32_t *next, struct thread_converters *converters
     return hidden_ticks;
 }
 
+/* Two roundings may differ by one. */
+static int64_t
+least(int64_t ns, int64_t most_ns)
+{
+    return ns < most_ns ? ns : most_ns;
+}
+
 /* A wait in the profiler's own functions is that of who called them. */
 static void
 add_waits(struct rows *rows, struct thread_converters *converters, const struct thread_copy *thread,
@@ -186,9 +195,11 @@ add_waits(struct rows *rows, struct thread_converters *converters, const struct 
         const struct waits_copy *waits = &thread->waits[index];
         int32_t row = row_of[tree_copy_index(&thread->tree, waits->node)];
         int64_t waiting_ns = convert(&converters->waiting, waits->waiting_ticks);
-        int64_t contended_ns = convert(&converters->contended, waits->contended_ticks);
+        int64_t contended_ns = least(convert(&converters->contended, waits->contended_ticks), waiting_ns);
+        int64_t lag_ns = least(convert(&converters->lag, waits->lag_ticks), contended_ns);
         rows->columns[WAITING_NS][row] += waiting_ns;
-        rows->columns[CONTENDED_NS][row] += contended_ns < waiting_ns ? contended_ns : waiting_ns;
+        rows->columns[CONTENDED_NS][row] += contended_ns;
+        rows->columns[LAG_NS][row] += lag_ns;
     }
 }
 
@@ -237,7 +248,7 @@ rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fat
     for (size_t index = 0; index < copy->thread_count; index++) {
         const struct thread_copy *thread = &copy->threads[index];
         struct converter new = new_converter(copy);
-        struct thread_converters converters = {new, new, new, new};
+        struct thread_converters converters = {new, new, new, new, new};
         threads[index].root = next;
         uint64_t hidden_ticks =
             fill_tree(rows, &next, &converters, &thread->tree, fates_of(fates, copy, thread), fates->rows);
@@ -261,5 +272,6 @@ greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record 
         .waiting_ns = snapshot_ns(copy, record->waiting_ticks),
         .idle_ns = snapshot_ns(copy, record->idle_ticks),
         .contended_ns = snapshot_ns(copy, record->contended_ticks),
+        .lag_ns = snapshot_ns(copy, record->lag_ticks),
     };
 }

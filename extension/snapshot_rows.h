@@ -21,6 +21,7 @@ enum row_column {
     WAITING_NS,
     IDLE_NS,
     CONTENDED_NS,
+    LAG_NS,
     ROW_COLUMNS
 };
 
@@ -37,7 +38,7 @@ struct thread_row {
 };
 
 struct greenlet_row {
-    int64_t running_ns, cpu_ns, waiting_ns, idle_ns, contended_ns;
+    int64_t running_ns, cpu_ns, waiting_ns, idle_ns, contended_ns, lag_ns;
 };
 
 /* What becomes of each node. */

@@ -24,11 +24,13 @@ from typing import Any, Final
 from greenletprofiler import _native
 from greenletprofiler.values import Function, Times
 
-#: Order of the five time columns: the fields of Times.
-TIME_COLUMNS: Final = ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns")
+#: Order of the six time columns: the fields of Times.
+TIME_COLUMNS: Final = ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns", "lag_ns")
 PROGRAM: Final = Function("program", "program")
 
-Columns = tuple["array[int]", "array[int]", "array[int]", "array[int]", "array[int]"]
+Columns = tuple[
+    "array[int]", "array[int]", "array[int]", "array[int]", "array[int]", "array[int]"
+]
 
 
 def numbers(content: bytes) -> array[int]:
@@ -54,14 +56,14 @@ def zeros(length: int) -> array[int]:
 
 def times_at(columns: Columns, index: int) -> Times:
     """One entry of the time columns."""
-    running, cpu, waiting, idle, contended = columns
-    return Times(running[index], cpu[index], waiting[index], idle[index], contended[index])
+    running, cpu, waiting, idle, contended, lag = columns
+    return Times(running[index], cpu[index], waiting[index], idle[index], contended[index], lag[index])
 
 
 def each_column(make: Callable[[array[int]], array[int]], columns: Columns) -> Columns:
     """Time columns from time columns."""
-    running, cpu, waiting, idle, contended = columns
-    return make(running), make(cpu), make(waiting), make(idle), make(contended)
+    running, cpu, waiting, idle, contended, lag = columns
+    return make(running), make(cpu), make(waiting), make(idle), make(contended), make(lag)
 
 
 class CallTree:
@@ -232,9 +234,9 @@ def tree_from_snapshot(
     for number, root in enumerate(thread_names, start=len(functions) + 1):
         function[node_of[root]] = number
     marks = [PROGRAM, *(Function("thread", name) for name in thread_names.values())]
-    calls, resumes, passed_over, running, cpu, waiting, idle, contended = (
+    calls, resumes, passed_over, running, cpu, waiting, idle, contended, lag = (
         values(_native.sum_by(nodes[name], node_of, len(parent)))
         for name in ("calls", "resumes", "passed_over", *TIME_COLUMNS)
     )
-    times = running, cpu, waiting, idle, contended
+    times = running, cpu, waiting, idle, contended, lag
     return CallTree((*functions, *marks), parent, function, calls, resumes, passed_over, times), node_of

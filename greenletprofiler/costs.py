@@ -89,7 +89,7 @@ _OF_C: Final = 2
 
 def without_event_costs(tree: CallTree, costs: EventCosts) -> tuple[CallTree, array[int]]:
     """The tree without the cost of events, and the ns that were taken from each node."""
-    running, cpu, waiting, idle, contended = tree.self_times
+    running, cpu, waiting, idle, contended, lag = tree.self_times
     kinds = bytes(map(_entries, tree.functions))
     by_kind = costs.python_call, costs.resume, costs.c_call, costs.passed_over
     pairs = tuple((cost.outer_ns, cost.inner_ns) for cost in by_kind)
@@ -97,7 +97,7 @@ def without_event_costs(tree: CallTree, costs: EventCosts) -> tuple[CallTree, ar
         tree.parent, tree.function, kinds, tree.calls, tree.resumes, tree.passed_over, running, cpu, pairs
     )
     running, cpu, taken_ns = map(values, left)
-    return tree.with_times((running, cpu, waiting, idle, contended)), taken_ns
+    return tree.with_times((running, cpu, waiting, idle, contended, lag)), taken_ns
 
 
 def _entries(function: Function) -> int:

@@ -48,15 +48,15 @@ def tree_since(later: CallTree, earlier: CallTree, place_of: array[int]) -> Call
 
 
 def _columns(tree: CallTree) -> tuple[array[int], ...]:
-    """Those that hold sums: three of counts, five of times."""
+    """Those that hold sums: three of counts, six of times."""
     return tree.calls, tree.resumes, tree.passed_over, *tree.self_times
 
 
 def _tree(
     functions: Sequence[Function], parent: array[int], function: array[int], columns: Iterable[array[int]]
 ) -> CallTree:
-    calls, resumes, passed_over, running, cpu, waiting, idle, contended = columns
-    times = running, cpu, waiting, idle, contended
+    calls, resumes, passed_over, running, cpu, waiting, idle, contended, lag = columns
+    times = running, cpu, waiting, idle, contended, lag
     return CallTree(functions, parent, function, calls, resumes, passed_over, times)
 
 
@@ -95,7 +95,7 @@ def has_lived(record: Sequence[Any]) -> bool:
 
 def settle(records: Iterable[list[Any]], nodes: Iterable[int], tree: CallTree) -> None:
     """Gives each thread, of which a node is the root, as its own time what is in no place of the tree."""
-    running, _, _, idle, _ = tree.inclusive_times
+    running, _, _, idle, _, _ = tree.inclusive_times
     for record, node in zip(records, nodes, strict=True):
         record[_OWN] = record[_LIFETIME] - running[node] - idle[node]
 

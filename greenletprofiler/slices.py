@@ -5,9 +5,9 @@
                                                 ->  blockers()      what they were spent on, added up
 
 A slice is the time from a switch into a greenlet to the next switch out of it; a hub's poll is no part of
-one. It blocks if it is long while other greenlets of its thread are suspended: they could not go on
-meanwhile. Its length is as it was recorded, with what the profiler's events cost in it and without the
-profiler's other work.
+one. It blocks if it is long while other greenlets of its thread are suspended, beside the one that ran
+before: they could not go on meanwhile. Its length is as it was recorded, with what the profiler's events cost
+in it and without the profiler's other work.
 
 Places in the call tree are numbers of nodes here, for the tree that is shown may have other times.
 """

@@ -1,7 +1,7 @@
 """The values that a profile consists of: plain, immutable, independent of the profiler.
 
     Function        what was called, or a mark in the tree (a thread, a greenlet's base)
-    Times           five sums in nanoseconds
+    Times           six sums in nanoseconds
     FunctionStats   a function over the whole profile, with its Edges to callers and callees
     ThreadStats, GreenletStats, GreenletKind
     SliceStats      how long greenlets of a kind ran at a stretch
@@ -13,10 +13,14 @@ Definitions, all of wall time unless they say CPU:
     waiting    its greenlet was switched out, with the function on top
     contended  the part of waiting in which the thread ran another greenlet, or its hub that was not idle: no
                more than that was the others' fault. The rest the world was to blame for
+    lag        the part of contended since the hub looked last, up to the resume, if that was within the wait:
+               since a poll in which it was idle, or since it gave way to another greenlet. What came in
+               meanwhile could not be noticed
     idle       a hub in its poll, off the CPU; not part of running
     elapsed    running + waiting
     slice      from a switch into a greenlet to the next switch out of it, without polls of a hub
-    blocking   a slice of a certain length while other greenlets of its thread are suspended
+    blocking   a slice of a certain length while other greenlets of its thread are suspended, beside the one
+               that ran before: for that one it is no more than a call
     self       the function alone; inclusive: with everything called from it. Of a recursive function the
                outermost entries count, so that no time counts twice.
 """
@@ -135,6 +139,7 @@ class Times:
     waiting_ns: int = 0
     idle_ns: int = 0
     contended_ns: int = 0
+    lag_ns: int = 0
 
     @property
     def elapsed_ns(self) -> int:
@@ -152,6 +157,7 @@ class Times:
             self.waiting_ns + other.waiting_ns,
             self.idle_ns + other.idle_ns,
             self.contended_ns + other.contended_ns,
+            self.lag_ns + other.lag_ns,
         )
 
     def __sub__(self, other: Times) -> Times:
@@ -161,6 +167,7 @@ class Times:
             self.waiting_ns - other.waiting_ns,
             self.idle_ns - other.idle_ns,
             self.contended_ns - other.contended_ns,
+            self.lag_ns - other.lag_ns,
         )
 
 

@@ -39,6 +39,7 @@ def cython(name: str, owner: str) -> FunctionRecord:
 TRUNCATED: FunctionRecord = ("truncated", "truncated", "", "", 0)
 NODE_COLUMNS = (
     "calls", "resumes", "passed_over", "running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns",
+    "lag_ns",
 )  # fmt: skip
 
 
@@ -78,10 +79,11 @@ class SnapshotBuilder:
         idle: int = 0,
         passed_over: int = 0,
         contended: int = 0,
+        lag: int = 0,
     ) -> int:
         self.parents.append(parent)
         self.node_functions.append(function if isinstance(function, int) else self.function(function))
-        numbers = calls, resumes, passed_over, running, cpu, waiting, idle, contended
+        numbers = calls, resumes, passed_over, running, cpu, waiting, idle, contended, lag
         for name, value in zip(NODE_COLUMNS, numbers, strict=True):
             self.columns[name].append(value)
         return len(self.parents) - 1
@@ -116,8 +118,8 @@ class SnapshotBuilder:
         """node: where it is suspended."""
         kind = -1 if kind_function is None else self.function(kind_function)
         self.greenlets.append(
-            (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting, 0, 0,
-             switches, alive or node >= 0, False, node)
+            (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting,
+             0, 0, 0, switches, alive or node >= 0, False, node)
         )  # fmt: skip
 
     def blocking_slice(

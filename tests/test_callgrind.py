@@ -51,14 +51,14 @@ def server() -> SnapshotBuilder:
     g = snapshot.call(spawned, G, calls=9, running=37, cpu=37)
     snapshot.call(g, method("append", "list"), calls=10, running=41, cpu=41)
     snapshot.call(g, cython("Waiter.get", "gevent._waiter"), calls=11, running=43, cpu=1, waiting=50, idle=9,
-                  contended=20)  # fmt: skip
+                  contended=20, lag=15)  # fmt: skip
     recursive = snapshot.call(spawned, H, calls=1, running=47, cpu=47)
     snapshot.call(recursive, H, calls=1, running=53, cpu=53)
     return snapshot
 
 
 def costs_of(times: Times) -> tuple[int, ...]:
-    return times.cpu_ns, times.running_ns, times.waiting_ns, times.contended_ns
+    return times.cpu_ns, times.running_ns, times.waiting_ns, times.contended_ns, times.lag_ns
 
 
 def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,7 +67,7 @@ def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -
     lines = text.splitlines()
     assert lines[:2] == ["# callgrind format", "version: 1"]
     assert "positions: line" in lines
-    assert "events: CPU Running Waiting Contended" in lines
+    assert "events: CPU Running Waiting Contended Lag" in lines
     assert "event: Waiting : Wall time switched out [ns]" in lines
     assert "cmd: serve.py" in lines
     assert "secret" not in text
@@ -76,10 +76,10 @@ def test_the_header_says_what_the_numbers_are(monkeypatch: pytest.MonkeyPatch) -
 
 def test_self_costs_are_in_nanoseconds_at_the_line_of_the_definition() -> None:
     content = content_of(server().profile())
-    assert content.self_costs["app.py", "g"] == (54, 54, 0, 0)
+    assert content.self_costs["app.py", "g"] == (54, 54, 0, 0, 0)
     assert content.lines["app.py", "g"] == 10
-    assert content.self_costs["gevent._waiter", "Waiter.get"] == (1, 43, 50, 20)
-    assert content.self_costs["~", "<built-in method builtins.len>"] == (20, 23, 0, 0)
+    assert content.self_costs["gevent._waiter", "Waiter.get"] == (1, 43, 50, 20, 15)
+    assert content.self_costs["~", "<built-in method builtins.len>"] == (20, 23, 0, 0, 0)
 
 
 def test_calls_and_resumes_are_counted_by_caller() -> None:
@@ -118,9 +118,9 @@ def test_readers_find_the_inclusive_time_of_every_function(seed: int) -> None:
 
 def test_bases_are_shown_where_they_carry_time_or_calls_only() -> None:
     content = content_of(server().profile())
-    assert content.self_costs["~", "[thread MainThread]"] == (1, 3, 0, 0)
-    assert content.self_costs["~", "[greenlet gevent.Greenlet]"] == (30, 31, 1, 0)
-    assert content.self_costs["~", "[truncated]"] == (29, 29, 0, 0)
+    assert content.self_costs["~", "[thread MainThread]"] == (1, 3, 0, 0, 0)
+    assert content.self_costs["~", "[greenlet gevent.Greenlet]"] == (30, 31, 1, 0, 0)
+    assert content.self_costs["~", "[truncated]"] == (29, 29, 0, 0, 0)
     idle = SnapshotBuilder()
     idle.greenlet_base(idle.thread(), "Idle")
     assert "Idle" not in text_of(idle.profile())
@@ -173,7 +173,7 @@ def annotate(path: Path, *options: str) -> dict[str, tuple[int, ...]]:
     assert output.stderr == ""
     found = {}
     for line in output.stdout.splitlines():
-        if match := re.fullmatch(r"\s*" + 4 * r"([\d,]+)\s+" + r"(\S.*)", line):
+        if match := re.fullmatch(r"\s*" + 5 * r"([\d,]+)\s+" + r"(\S.*)", line):
             *costs, name = match.groups()
             found[name] = tuple(int(cost.replace(",", "")) for cost in costs)
     return found
@@ -229,8 +229,8 @@ def test_kcachegrind_loads_the_file_without_a_complaint(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "replacement", "complaint"),
     [
-        ("events: ", "evnts: ", "Invalid line 'evnts: CPU Running Waiting Contended'"),
-        (r"\n(\d+) 54 54 0 0\n", r"\n\1 54 54 0 0 rubbish\n", "Garbage at end of cost line"),
+        ("events: ", "evnts: ", "Invalid line 'evnts: CPU Running Waiting Contended Lag'"),
+        (r"\n(\d+) 54 54 0 0 0\n", r"\n\1 54 54 0 0 0 rubbish\n", "Garbage at end of cost line"),
     ],
 )
 def test_kcachegrind_complains_about_a_broken_file(

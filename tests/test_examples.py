@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import callers_in, run
@@ -64,13 +66,18 @@ def test_the_comparison_refuses_a_program_that_it_does_not_know(tmp_path: Path) 
     assert "foo_bar" in result.stderr
 
 
-def test_the_three_jobs_that_block_the_hub_are_named_first_with_their_lengths() -> None:
+def example(name: str) -> Any:
+    """The module of an example that needs gevent."""
     pytest.importorskip("gevent", reason="not installed: gevent")
-    sys.path.insert(0, str(EXAMPLES))
-    try:
-        import blocked_hub
-    finally:
-        sys.path.remove(str(EXAMPLES))
+    spec = importlib.util.spec_from_file_location(name, EXAMPLES / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_three_jobs_that_block_the_hub_are_named_first_with_their_lengths() -> None:
+    blocked_hub = example("blocked_hub")
     profile, took = blocked_hub.profiled()
     three = profile.blocking_slices[:3]
     found = {next(name for name in took if name in label_path(each)): each for each in three}
@@ -87,3 +94,24 @@ def test_the_three_jobs_that_block_the_hub_are_named_first_with_their_lengths() 
 
 def label_path(blocking: BlockingSlice) -> list[str]:
     return [function.bare_name for function in blocking.path]
+
+
+@pytest.mark.parametrize("case", ["alone", "polite", "hog", "hog 2"])
+def test_contended_and_lag_tell_the_network_from_the_neighbours(case: str) -> None:
+    contended = example("contended")
+    other, seconds = contended.CASES[case]
+    times, profile = contended.waiting_beside(other, seconds)
+    hogs = 0.3 if case.startswith("hog") else 0.0
+    assert within(times.waiting_ns, seconds + hogs)
+    assert times.lag_ns < 0.01e9 if not hogs else within(times.lag_ns, hogs)
+    if case == "alone":
+        assert times.contended_ns < 0.01e9
+    else:
+        assert times.contended_ns >= (0.9 if case == "polite" else 0.28) * 1e9
+    functions = [each.bare_name for blocking in profile.blocking_slices for each in blocking.path]
+    assert ("sleeping_hog" in functions, "computing_hog" in functions) == (case == "hog", case == "hog 2")
+
+
+def within(ns: int, seconds: float) -> bool:
+    """Of 5 %, or 10 ms."""
+    return abs(ns / 1e9 - seconds) <= max(0.05 * seconds, 0.01)

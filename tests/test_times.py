@@ -64,7 +64,7 @@ def test_running_idle_and_own_time_add_up_to_each_threads_recorded_time(busy: Pr
 
 def test_self_times_add_up_to_the_total(busy: Profile) -> None:
     marks = [each for each in busy.tree.walk() if not each.function.is_function]
-    for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns"):
+    for name in ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns", "lag_ns"):
         functions = sum(getattr(each.self, name) for each in busy.functions)
         assert functions + sum(getattr(mark.self, name) for mark in marks) == getattr(busy.total, name)
 

@@ -8,13 +8,14 @@
 
 static char hub, worker, other;
 
-/* A thread whose hub is suspended, and whose running greenlet is the worker. */
+/* A thread whose hub is suspended, and another greenlet, and whose running greenlet is the worker. */
 static struct thread *
 thread_with_worker(struct recorder *recorder)
 {
     recorder_for_test(recorder, NULL);
     struct thread *thread = thread_for_test(recorder);
     recorder_name_greenlet(recorder, thread->position, &hub);
+    switch_to(recorder, thread, &other);
     switch_to(recorder, thread, &worker);
     return thread;
 }
@@ -95,7 +96,7 @@ a_poll_ends_a_slice_and_is_none(void)
     run_for(4 * MS);
     switch_to(&recorder, thread, &worker);
     const struct slice_kind *kind = kind_of(&recorder, &hub_run);
-    CHECK(thread->polls == 1 && thread->switches == 3);
+    CHECK(thread->polls == 1 && thread->switches == 4);
     CHECK(kind->count == 2 && kind->ticks == 6 * MS && kind->longest_ticks == 4 * MS);
     CHECK(count_of_all_kinds(&recorder) == thread->switches + thread->polls);
     CHECK(recorder.slices.blocking_count == 0);
@@ -110,7 +111,7 @@ a_long_slice_blocks_only_while_another_greenlet_is_suspended(void)
     call_for(&recorder, thread, &foo, 200 * MS);
     switch_to(&recorder, thread, &hub);
     CHECK(recorder.slices.blocking_count == 1);
-    CHECK(recorder.slices.longest[0].suspended == 1);
+    CHECK(recorder.slices.longest[0].suspended == 2);
     recorder_end_greenlet(&recorder, thread, position_map_find(&recorder.greenlets, &worker));
     call_for(&recorder, thread, &foo, 200 * MS);
     recorder_stop(&recorder, now());
@@ -150,7 +151,7 @@ a_slice_that_blocks_says_when_where_and_how_much_of_it_was_cpu_time(void)
     CHECK(slice->ticks == 330 * MS && slice->off_cpu_ticks == 300 * MS);
     CHECK(slice->began_monotonic_ns == began_ns);
     CHECK(slice->first == &foo && slice->class_function == &greenlet_class);
-    CHECK(slice->thread_id == thread->id && slice->greenlet_id == 2);
+    CHECK(slice->thread_id == thread->id && slice->greenlet_id == 3);
     CHECK(slice->culprit == node_at(thread, &foo, &sleep_c));
     recorder_dispose(&recorder);
 }
@@ -549,7 +550,8 @@ slices_of_folded_threads_are_found_among_the_ended_ones(void)
     for (int number = 0; number < 3; number++) {
         struct thread *thread = thread_for_test(&recorder);
         recorder_name_greenlet(&recorder, thread->position, &hub);
-        switch_to(&recorder, thread, number % 2 == 0 ? &worker : &other);
+        switch_to(&recorder, thread, &other);
+        switch_to(&recorder, thread, &worker);
         call_for(&recorder, thread, &foo, 150 * MS);
         switch_to(&recorder, thread, &hub);
         enter(&recorder, thread, &hub_run, 0x10);

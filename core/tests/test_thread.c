@@ -311,6 +311,128 @@ a_wait_is_contended_as_long_as_its_thread_is_busy(void)
     recorder_dispose(&recorder);
 }
 
+/* A worker waits while its hub polls for 50 ms and works a little; then a hog takes 300 ms, and the hub goes on
+ * with the worker at once. A snapshot comes while the hog works, and another poll beforehand. */
+static void
+what_a_hog_takes_before_the_hub_looks_again_is_lag(void)
+{
+    struct recorder recorder;
+    int worker, hub, hog;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &hub);
+    switch_to(&recorder, thread, &hog);
+    switch_to(&recorder, thread, &worker);
+    enter(&recorder, thread, &foo, 0x10);
+    switch_to(&recorder, thread, &hub);
+    enter(&recorder, thread, &hub_run, 0x20);
+    sleep_for(20 * MS);
+    enter(&recorder, thread, &bar, 0x30);
+    run_for(MS);
+    leave(&recorder, thread, 0x30);
+    sleep_for(30 * MS);
+    run_for(2 * MS); /* after the poll */
+    switch_to(&recorder, thread, &hog);
+    sleep_for(100 * MS);
+    recorder_settle(&recorder, now());
+    sleep_for(200 * MS);
+    switch_to(&recorder, thread, &hub);
+    run_for(3 * US);
+    switch_to(&recorder, thread, &worker);
+    const struct waits *waits = node_at(thread, &foo, NULL)->waits;
+    CHECK(waits->waiting_ticks == 353 * MS + 3 * US && waits->contended_ticks == 303 * MS + 3 * US);
+    CHECK(waits->lag_ticks == 300 * MS + 3 * US);
+    CHECK(thread->position->lag_ticks == waits->lag_ticks);
+    CHECK(node_at(thread, &hub_run, NULL)->waits->lag_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+/* The hub gives way to a polite greenlet each millisecond, and polls without our notice. */
+static void
+a_hub_that_gets_a_look_in_has_little_lag(void)
+{
+    struct recorder recorder;
+    int worker, hub, polite;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &hub);
+    enter(&recorder, thread, &hub_run, 0x20);
+    sleep_for(20 * MS);
+    switch_to(&recorder, thread, &worker);
+    enter(&recorder, thread, &foo, 0x10);
+    for (int turn = 0; turn < 100; turn++) {
+        switch_to(&recorder, thread, &hub);
+        run_for(4 * US);
+        switch_to(&recorder, thread, &polite);
+        run_for(MS);
+    }
+    switch_to(&recorder, thread, &hub);
+    run_for(4 * US);
+    switch_to(&recorder, thread, &worker);
+    const struct waits *waits = node_at(thread, &foo, NULL)->waits;
+    CHECK(waits->contended_ticks == waits->waiting_ticks && waits->waiting_ticks > 100 * MS);
+    CHECK(waits->lag_ticks == MS + 4 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_hub_that_ended_looks_no_more(void)
+{
+    struct recorder recorder;
+    int worker, hub;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &hub);
+    enter(&recorder, thread, &hub_run, 0x20);
+    sleep_for(20 * MS);
+    switch_to(&recorder, thread, &worker);
+    CHECK(thread->hub != NULL);
+    recorder_end_greenlet(&recorder, thread, position_map_find(&recorder.greenlets, &hub));
+    CHECK(thread->hub == NULL);
+    recorder_dispose(&recorder);
+}
+
+/* What two clocks that are not read at one moment differ by. */
+static void
+a_hub_off_the_cpu_for_next_to_nothing_did_not_poll(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &hub_run, 0x10);
+    run_for(50 * US);
+    sleep_for(4 * US);
+    enter(&recorder, thread, &foo, 0x20);
+    CHECK(thread->idle_ticks == 4 * US && thread->polls == 0 && thread->hub == NULL);
+    leave(&recorder, thread, 0x20);
+    run_for(50 * US);
+    sleep_for(6 * US);
+    leave(&recorder, thread, 0x10);
+    CHECK(thread->idle_ticks == 10 * US && thread->polls == 1 && thread->hub == thread->position);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_wait_that_begins_after_the_last_poll_has_no_lag(void)
+{
+    struct recorder recorder;
+    int worker, hub, other;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &hub);
+    enter(&recorder, thread, &hub_run, 0x20);
+    sleep_for(50 * MS);
+    switch_to(&recorder, thread, &worker);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(MS);
+    switch_to(&recorder, thread, &other);
+    run_for(70 * MS);
+    switch_to(&recorder, thread, &worker);
+    const struct waits *waits = node_at(thread, &foo, NULL)->waits;
+    CHECK(waits->waiting_ticks == 70 * MS && waits->contended_ticks == 70 * MS && waits->lag_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
 static void
 a_snapshot_within_a_wait_changes_nothing_of_what_is_contended(void)
 {
@@ -463,6 +585,13 @@ const struct test thread_tests[] = {
     {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
     {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
     {"a wait is contended as long as its thread is busy", a_wait_is_contended_as_long_as_its_thread_is_busy},
+    {"what a hog takes before the hub looks again is lag",
+     what_a_hog_takes_before_the_hub_looks_again_is_lag},
+    {"a hub that gets a look in has little lag", a_hub_that_gets_a_look_in_has_little_lag},
+    {"a hub that ended looks no more", a_hub_that_ended_looks_no_more},
+    {"a hub off the CPU for next to nothing did not poll",
+     a_hub_off_the_cpu_for_next_to_nothing_did_not_poll},
+    {"a wait that begins after the last poll has no lag", a_wait_that_begins_after_the_last_poll_has_no_lag},
     {"a snapshot within a wait changes nothing of what is contended",
      a_snapshot_within_a_wait_changes_nothing_of_what_is_contended},
     {"a dropped interval is not contended", a_dropped_interval_is_not_contended},

@@ -87,13 +87,15 @@ folding_adds_equal_paths_and_makes_the_others(void)
                            .resumes = 4,
                            .running_ticks = 5,
                            .off_cpu_ticks = 2};
-    *tree_waits(&source, again) = (struct waits){.node = again, .waiting_ticks = 7, .contended_ticks = 6};
+    *tree_waits(&source, again) =
+        (struct waits){.node = again, .waiting_ticks = 7, .contended_ticks = 6, .lag_ticks = 5};
     tree_waits(&target, both)->waiting_ticks = 2;
     only->calls = 11;
     source_root->running_ticks = 13;
     CHECK(tree_fold(&target, target_root, &source) == 0);
     CHECK(both->calls == 5 && both->resumes == 4 && both->running_ticks == 5);
-    CHECK(both->off_cpu_ticks == 2 && both->waits->waiting_ticks == 9 && both->waits->contended_ticks == 6);
+    CHECK(both->off_cpu_ticks == 2 && both->waits->waiting_ticks == 9 && both->waits->contended_ticks == 6 &&
+          both->waits->lag_ticks == 5);
     CHECK(tree_find(&target, both, bar.key)->calls == 11);
     CHECK(target_root->running_ticks == 13);
     tree_dispose(&source);

@@ -1,14 +1,14 @@
 """callgrind files, for KCachegrind, QCachegrind and callgrind_annotate.
 
-Four events, in nanoseconds: CPU, Running, Waiting, Contended. A function's block is
+Five events, in nanoseconds: CPU, Running, Waiting, Contended, Lag. A function's block is
 
     fl=(1) /app/server.py
     fn=(2) Handler.get
-    12 30500 31000 0 0            line of its def, self costs
+    12 30500 31000 0 0 0          line of its def, self costs
     cfi=(3) ~
     cfn=(4) <built-in method time.sleep>
     calls=10 0                    calls and resumes, line of the callee's def
-    12 500 1000100 0 0            what the calls cost, all told
+    12 500 1000100 0 0 0          what the calls cost, all told
 
 Both readers take the inclusive cost of a function that is called to be the sum of the calls to it, and that
 of any other to be its self cost and that of its calls. Hence
@@ -91,6 +91,7 @@ EVENTS: Final = (
     Event("Running", "Wall time switched in [ns]"),
     Event("Waiting", "Wall time switched out [ns]"),
     Event("Contended", "Wall time switched out while its thread was busy [ns]"),
+    Event("Lag", "Contended time since the hub looked last [ns]"),
 )
 
 
@@ -154,7 +155,7 @@ def _joined(costs: Iterable[int]) -> str:
 
 
 def _costs(times: Times) -> Costs:
-    return times.cpu_ns, times.running_ns, times.waiting_ns, times.contended_ns
+    return times.cpu_ns, times.running_ns, times.waiting_ns, times.contended_ns, times.lag_ns
 
 
 @ours

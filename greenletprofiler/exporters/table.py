@@ -44,6 +44,7 @@ from greenletprofiler.values import BASE_KINDS, Clock, Function, FunctionStats
 
 NARROWEST: Final = 60
 WIDE: Final = 100
+WIDER: Final = 110
 WIDTH_WHEN_PIPED: Final = 120
 
 
@@ -104,6 +105,7 @@ def _columns_for(profile: Profile, width: int) -> list[str]:
     """Those after waiting: where there is something to show in them, and room for it."""
     total = profile.total
     columns = ["contended"] if total.contended_ns and width >= WIDE else []
+    columns += ["lag"] if total.lag_ns and width >= WIDER else []
     return [*columns, "idle"] if total.idle_ns else columns
 
 

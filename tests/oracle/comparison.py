@@ -142,9 +142,9 @@ def _check_times(profile: Profile) -> None:
 
 
 def _check_sane(times: Times) -> None:
-    assert min(times.running_ns, times.cpu_ns, times.idle_ns, times.contended_ns) >= 0, times
+    assert min(times.running_ns, times.cpu_ns, times.idle_ns, times.lag_ns) >= 0, times
     assert times.cpu_ns <= times.running_ns, times
-    assert times.contended_ns <= times.waiting_ns, times
+    assert times.lag_ns <= times.contended_ns <= times.waiting_ns, times
 
 
 def _check_slices(profile: Profile) -> None:

@@ -1,0 +1,100 @@
+"""Why did this greenlet wait? Three replies that come late, each for another reason.
+
+    python examples/contended.py
+
+    alone      a reply after 1 s, and nothing else to do: contended 0
+    polite     a reply after 1 s, beside a greenlet that works all the time but gives way each millisecond:
+               contended, but no lag. It was the network
+    hog        a reply after 50 ms, when another greenlet takes the thread for 0.3 s, by time.sleep() or by
+               computing: contended, and lag. It was the hog, and it is named
+"""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+from typing import Final
+
+import gevent
+from gevent import socket as gevent_socket
+
+from greenletprofiler import Profile, Profiler
+from greenletprofiler.values import Times
+
+
+def compute(seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def read_reply(connection: gevent_socket.socket) -> None:
+    connection.recv(1)
+
+
+def reply_after(seconds: float, other_end: socket.socket) -> None:
+    """From another thread of the system, as a server would."""
+
+    def reply() -> None:
+        time.sleep(seconds)
+        other_end.send(b"x")
+
+    gevent.get_hub().threadpool.spawn(reply)
+
+
+def beside(other: Callable[[], object], seconds: float) -> None:
+    """Waits for a reply after so long, beside another greenlet."""
+    here, other_end = gevent_socket.socketpair()
+    with here, other_end:
+        reply_after(seconds, other_end)
+        working = gevent.spawn(other)
+        gevent.spawn(read_reply, here).join()
+        working.kill()
+
+
+def nothing() -> None:
+    pass
+
+
+def polite() -> None:
+    while True:
+        compute(0.001)
+        gevent.sleep(0)
+
+
+def sleeping_hog() -> None:
+    gevent.sleep(0.05)
+    time.sleep(0.3)
+
+
+def computing_hog() -> None:
+    gevent.sleep(0.05)
+    compute(0.3)
+
+
+def waiting_beside(other: Callable[[], object], seconds: float) -> tuple[Times, Profile]:
+    """The times of the greenlet that waits, and the whole profile."""
+    gevent.get_hub().threadpool.spawn(nothing).get()  # a thread is there before it is needed
+    with Profiler() as profiler:
+        beside(other, seconds)
+    profile = profiler.snapshot()
+    found = next(each for each in profile.functions if each.function.name == "read_reply")
+    return found.inclusive, profile
+
+
+CASES: Final[dict[str, tuple[Callable[[], object], float]]] = {
+    "alone": (nothing, 1.0),
+    "polite": (polite, 1.0),
+    "hog": (sleeping_hog, 0.05),
+    "hog 2": (computing_hog, 0.05),
+}
+
+if __name__ == "__main__":
+    for name, (other, seconds) in CASES.items():
+        times, profile = waiting_beside(other, seconds)
+        print(
+            f"{name:7} waiting {times.waiting_ns / 1e9:.3f} s, contended {times.contended_ns / 1e9:.3f} s,"
+            f" lag {times.lag_ns / 1e9:.3f} s; held up by",
+            ", ".join(each.function.label for each in profile.blockers) or "nothing",
+        )
