@@ -20,6 +20,7 @@ from greenletprofiler._version import __version__
 from greenletprofiler.errors import OutputError, ProfilerError, UsageError
 from greenletprofiler.exporters import find_format
 from greenletprofiler.filters import Filters
+from greenletprofiler.hubs import checked_hubs
 from greenletprofiler.output import check_destination
 from greenletprofiler.profiler import BLOCK_THRESHOLD
 from greenletprofiler.program import Module, Program, Script
@@ -29,7 +30,7 @@ from greenletprofiler.values import CLOCKS, checked_clock
 BAD_USAGE: Final = 2
 
 #: Long options whose value is the next word.
-WITH_VALUE: Final = ("--clock", "--output", "--include", "--exclude", "--block-threshold")
+WITH_VALUE: Final = ("--clock", "--output", "--include", "--exclude", "--block-threshold", "--hub")
 
 _USAGE: Final = """greenletprofiler [options] SCRIPT [ARGUMENTS...]
        greenletprofiler [options] -m MODULE [ARGUMENTS...]"""
@@ -52,8 +53,9 @@ def main(argv: list[str] | None = None) -> int:
         options, program, report = _read_command_line(words)
         filters = Filters.checked(options.include, options.exclude)
         recording = Recording(
-            options.builtins, not options.single_thread, filters, options.block_threshold
-        )
+            options.builtins, not options.single_thread, filters, options.block_threshold,
+            checked_hubs(options.hub),
+        )  # fmt: skip
         return Run(report, recording, frames_outside(sys._getframe())).run(program)
     except ProfilerError as error:
         say(str(error))
@@ -157,6 +159,11 @@ def _parser() -> _Parser:
         "--block-threshold", metavar="SECONDS", type=float, default=BLOCK_THRESHOLD,
         help="a greenlet that runs so long at a stretch, while others of its thread are suspended, is told of"
         " as blocking them (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hub", metavar="MODULE:FUNCTION", action="append", default=[],
+        help="a hub of your own waits for events in this function: time off the CPU there is idle (may be"
+        " given several times)",
     )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",

@@ -54,6 +54,10 @@ class ClockError(UsageError):
     """No clock is known by this name."""
 
 
+class HubError(UsageError):
+    """What is to be a hub's polling function names none."""
+
+
 class ThresholdError(UsageError):
     """No slice can be compared with this length."""
 

@@ -23,7 +23,7 @@ from greenletprofiler.calibration import Calibration
 from greenletprofiler.costs import EventCosts
 from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRunningError, ToolIdsTakenError
 from greenletprofiler.filters import Filters
-from greenletprofiler.hubs import POLLS
+from greenletprofiler.hubs import checked_hubs, polls_of
 from greenletprofiler.profile import Profile
 from greenletprofiler.slices import checked_threshold_ns
 
@@ -59,8 +59,11 @@ class Profiler:
         is its nearest included caller's. Functions written in C follow who calls them.
     block_threshold: a greenlet that runs for so many seconds at a stretch, while others of its thread are
         suspended, blocks them: see Profile.blockers.
+    hub: functions in which a hub of your own waits for events, as MODULE:FUNCTION: time off the CPU there,
+        and in what it calls in C, is idle. Those of gevent and eventlet are known.
 
-    Raises FilterError for a malformed pattern, ThresholdError for a threshold that is no length of time.
+    Raises FilterError for a malformed pattern, ThresholdError for a threshold that is no length of time, and
+    HubError for what names no function.
 
     Use it by start() and stop(), as a context manager, or as a decorator:
 
@@ -80,13 +83,14 @@ class Profiler:
         include: Iterable[str] = (),
         exclude: Iterable[str] = (),
         block_threshold: float = BLOCK_THRESHOLD,
+        hub: Iterable[str] = (),
     ) -> None:
         self._filters = Filters.checked(include, exclude)
         self._recorder = _native.Recorder(
             builtins=builtins,
             threads=threads,
             hidden=self._hidden,
-            polls=POLLS,
+            polls=polls_of(checked_hubs(hub)),
             node_budget=NODE_BUDGET,
             doors=self._doors,
             filters=self._filters.rules(),

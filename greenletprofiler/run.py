@@ -138,6 +138,7 @@ class Recording:
     threads: bool
     filters: Filters
     block_threshold: float
+    hubs: tuple[str, ...]
 
 
 class _ProgramProfiler(Profiler):
@@ -154,6 +155,7 @@ class _ProgramProfiler(Profiler):
             filters.include,
             filters.exclude,
             recording.block_threshold,
+            recording.hubs,
         )
 
 

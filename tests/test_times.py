@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import gevent
 import greenlet
 import pytest
+from commands import run
 from greenlet import getcurrent
 from leaks import conserves
 from recorded import node, record, stats
 
 from greenletprofiler import Profile, Profiler
+from greenletprofiler.errors import HubError
 from greenletprofiler.values import Times
 
 pytestmark = pytest.mark.usefixtures("no_collections")
@@ -380,3 +384,56 @@ def test_of_two_threads_that_share_the_interpreter_each_has_the_cpu_time_of_its_
         ]
 
     assert once_of_some(run)
+
+
+# -- hubs --------------------------------------------------------------------------------------------------
+
+OWN_HUB = """
+import time
+class Hub:
+    def wait(self):
+        time.sleep(0.05)
+"""
+
+
+def recorded_with_hub(folder: Path, hub: str | list[str]) -> Times:
+    (folder / "own").mkdir()
+    (folder / "own" / "loop.py").write_text(OWN_HUB)
+    names: dict[str, Any] = {}
+    exec(compile(OWN_HUB, str(folder / "own" / "loop.py"), "exec"), names)
+    profiler = Profiler(hub=hub)
+    with profiler:
+        names["Hub"]().wait()
+    return profiler.snapshot().raw().total
+
+
+@pytest.mark.parametrize(
+    "hub", ["own.loop:Hub.wait", ["own/loop.py:Hub.wait"], ["other:f", "own.loop:Hub.wait"]]
+)
+def test_time_off_the_cpu_in_a_hub_that_the_user_names_is_idle(hub: str | list[str], tmp_path: Path) -> None:
+    times = recorded_with_hub(tmp_path, hub)
+    assert times.idle_ns >= 0.045e9
+    assert times.running_ns < 0.04e9
+
+
+@pytest.mark.parametrize("hub", ["own.loop:wait", "wn.loop:Hub.wait", "loop:Hub.waits", []])
+def test_what_is_not_the_hub_runs(hub: str | list[str], tmp_path: Path) -> None:
+    times = recorded_with_hub(tmp_path, hub)
+    assert times.idle_ns == 0
+    assert times.running_ns >= 0.045e9
+
+
+@pytest.mark.parametrize("hub", ["Hub.wait", ":f", "module:", "module:f()", [3], 3])
+def test_what_names_no_function_is_refused_as_a_hub(hub: Any) -> None:
+    with pytest.raises(HubError, match="write MODULE:FUNCTION"):
+        Profiler(hub=hub)
+
+
+def test_the_commands_hub_is_the_profilers(tmp_path: Path) -> None:
+    (tmp_path / "program.py").write_text(OWN_HUB + "Hub().wait()\n")
+    result = run("--hub", "program.py:Hub.wait", "program.py", folder=tmp_path)
+    assert result.returncode == 0
+    assert re.search(r"idle 0\.0[5-9]\d s", " ".join(result.stderr.split()))
+    result = run("--hub", "nothing", "program.py", folder=tmp_path)
+    assert (result.returncode, len(result.stderr.splitlines())) == (2, 1)
+    assert "'nothing' does not name a function in which a hub polls" in result.stderr
