@@ -29,8 +29,11 @@ def compute(seconds: float) -> None:
         pass
 
 
-def read_reply(connection: gevent_socket.socket) -> None:
+def read_reply(connection: gevent_socket.socket) -> float:
+    """How many seconds that took, by its own clock."""
+    began = time.perf_counter()
     connection.recv(1)
+    return time.perf_counter() - began
 
 
 def reply_after(seconds: float, other_end: socket.socket) -> None:
@@ -43,14 +46,15 @@ def reply_after(seconds: float, other_end: socket.socket) -> None:
     gevent.get_hub().threadpool.spawn(reply)
 
 
-def beside(other: Callable[[], object], seconds: float) -> None:
-    """Waits for a reply after so long, beside another greenlet."""
+def beside(other: Callable[[], object], seconds: float) -> float:
+    """Waits for a reply after so long, beside another greenlet; how long it took."""
     here, other_end = gevent_socket.socketpair()
     with here, other_end:
         reply_after(seconds, other_end)
         working = gevent.spawn(other)
-        gevent.spawn(read_reply, here).join()
+        took: float = gevent.spawn(read_reply, here).get()
         working.kill()
+        return took
 
 
 def nothing() -> None:
@@ -73,14 +77,14 @@ def computing_hog() -> None:
     compute(0.3)
 
 
-def waiting_beside(other: Callable[[], object], seconds: float) -> tuple[Times, Profile]:
-    """The times of the greenlet that waits, and the whole profile."""
+def waiting_beside(other: Callable[[], object], seconds: float) -> tuple[float, Times, Profile]:
+    """How long it took, the times of the greenlet that waited, and the whole profile."""
     gevent.get_hub().threadpool.spawn(nothing).get()  # a thread is there before it is needed
     with Profiler() as profiler:
-        beside(other, seconds)
+        took = beside(other, seconds)
     profile = profiler.snapshot()
     found = next(each for each in profile.functions if each.function.name == "read_reply")
-    return found.inclusive, profile
+    return took, found.inclusive, profile
 
 
 CASES: Final[dict[str, tuple[Callable[[], object], float]]] = {
@@ -92,9 +96,9 @@ CASES: Final[dict[str, tuple[Callable[[], object], float]]] = {
 
 if __name__ == "__main__":
     for name, (other, seconds) in CASES.items():
-        times, profile = waiting_beside(other, seconds)
+        took, times, profile = waiting_beside(other, seconds)
         print(
-            f"{name:7} waiting {times.waiting_ns / 1e9:.3f} s, contended {times.contended_ns / 1e9:.3f} s,"
-            f" lag {times.lag_ns / 1e9:.3f} s; held up by",
+            f"{name:7} took {took:.3f} s: waiting {times.waiting_ns / 1e9:.3f} s, contended"
+            f" {times.contended_ns / 1e9:.3f} s, lag {times.lag_ns / 1e9:.3f} s; held up by",
             ", ".join(each.function.label for each in profile.blockers) or "nothing",
         )
