@@ -69,7 +69,7 @@ void
 clock_init(struct clock *clock, const struct clock_readings *readings)
 {
     clock->readings = readings;
-    clock->ticks_per_ns = 1.0;
+    clock->ticks_per_ns = clock->ns_per_tick = 1.0;
     clock->counts_ticks = readings == &clock_system_readings && counter_is_invariant();
     read_both(clock, &clock->rate_ticks, &clock->rate_ns);
     while (clock->counts_ticks && readings->monotonic_ns() - clock->rate_ns < FIRST_CALIBRATION_NS) {
@@ -87,6 +87,7 @@ clock_refine(struct clock *clock)
     int64_t ticks = (int64_t)(now_ticks - clock->rate_ticks);
     if (clock->counts_ticks && ns >= FIRST_CALIBRATION_NS && ticks > 0) {
         clock->ticks_per_ns = (double)ticks / (double)ns;
+        clock->ns_per_tick = (double)ns / (double)ticks;
     }
 }
 
@@ -95,12 +96,6 @@ clock_exclude(struct clock *clock, uint64_t ticks, int64_t ns)
 {
     clock->rate_ticks += ticks;
     clock->rate_ns += ns;
-}
-
-int64_t
-clock_ns_from_ticks(const struct clock *clock, int64_t ticks)
-{
-    return clock->counts_ticks ? (int64_t)((double)ticks / clock->ticks_per_ns) : ticks;
 }
 
 int64_t

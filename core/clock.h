@@ -39,7 +39,8 @@ struct clock {
     bool counts_ticks;   /* false: ticks are nanoseconds */
     uint64_t rate_ticks; /* where the measuring of the rate began ... */
     int64_t rate_ns;     /* ... on both clocks */
-    double ticks_per_ns; /* best estimate so far */
+    double ticks_per_ns; /* best estimate so far ... */
+    double ns_per_tick;  /* ... and what to multiply by instead of dividing */
 };
 
 extern const struct clock_readings clock_system_readings;
@@ -53,7 +54,12 @@ void clock_refine(struct clock *clock);
 /* Leaves an interval in which the two clocks disagreed out of the measuring. */
 void clock_exclude(struct clock *clock, uint64_t ticks, int64_t ns);
 
-int64_t clock_ns_from_ticks(const struct clock *clock, int64_t ticks);
+static inline int64_t
+clock_ns_from_ticks(const struct clock *clock, int64_t ticks)
+{
+    return clock->counts_ticks ? (int64_t)((double)ticks * clock->ns_per_tick) : ticks;
+}
+
 int64_t clock_ticks_from_ns(const struct clock *clock, int64_t ns);
 
 /* The CPU clock of a living thread. False: only that thread itself can read it (macOS). */

@@ -216,11 +216,11 @@ length_of_ns(int64_t ns)
 }
 
 void
-slices_count(struct slices *slices, struct slice_kind *kind, uint64_t ticks)
+slice_kind_count(struct slice_kind *kind, uint64_t ticks, int64_t ns)
 {
     kind->count++;
     kind->ticks += ticks;
-    kind->lengths[length_of_ns(clock_ns_from_ticks(slices->clock, (int64_t)ticks))]++;
+    kind->lengths[length_of_ns(ns)]++;
     if (ticks > kind->longest_ticks) {
         kind->longest_ticks = ticks;
     }

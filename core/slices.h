@@ -120,7 +120,7 @@ struct slice_kind *slices_kind(struct slices *slices, const struct function *cla
                                const struct function *first);
 
 /* A slice of that kind is over. */
-void slices_count(struct slices *slices, struct slice_kind *kind, uint64_t ticks);
+void slice_kind_count(struct slice_kind *kind, uint64_t ticks, int64_t ns);
 
 /* Copied, if it is one of the longest; and added to its culprit. */
 void slices_keep(struct slices *slices, const struct blocking_slice *slice);
@@ -128,11 +128,5 @@ void slices_keep(struct slices *slices, const struct blocking_slice *slice);
 /* The thread's tree has been folded into one of another thread: each node knows its place there, see
  * tree_fold(). */
 void slices_fold(struct slices *slices, uint64_t thread_id, uint64_t target_id);
-
-static inline bool
-slices_are_blocking(const struct slices *slices, uint64_t ticks)
-{
-    return clock_ns_from_ticks(slices->clock, (int64_t)ticks) >= slices->blocking_ns;
-}
 
 #endif

@@ -66,10 +66,16 @@ suspended_greenlets(const struct thread *thread)
     return thread->position_count - (thread->position != thread->stray);
 }
 
+static bool
+blocks(const struct thread *thread, int64_t slice_ns)
+{
+    return slice_ns >= thread->slices->blocking_ns && suspended_greenlets(thread) > 1;
+}
+
 bool
 thread_is_blocked(const struct thread *thread)
 {
-    return slices_are_blocking(thread->slices, thread_slice_ticks(thread)) && suspended_greenlets(thread) > 1;
+    return blocks(thread, clock_ns_from_ticks(thread->clock, (int64_t)thread_slice_ticks(thread)));
 }
 
 static uint64_t
@@ -118,13 +124,15 @@ static void
 end_slice(struct thread *thread, uint64_t now_ticks)
 {
     const struct position *position = thread->position;
+    uint64_t ticks = thread_slice_ticks(thread);
+    int64_t ns = clock_ns_from_ticks(thread->clock, (int64_t)ticks);
     struct slice_kind *kind = slices_kind(thread->slices, position->bottom->node->function, position->kind);
     if (kind != NULL) {
-        slices_count(thread->slices, kind, thread_slice_ticks(thread));
+        slice_kind_count(kind, ticks, ns);
     } else {
         thread->slices->unkept++;
     }
-    if (thread_is_blocked(thread)) {
+    if (blocks(thread, ns)) {
         keep_slice(thread, true);
     }
     begin_slice(thread, now_ticks);
@@ -380,7 +388,8 @@ static void
 charge_lag(struct thread *thread, struct position *position, uint64_t now_ticks)
 {
     if (thread->hub_looked.ticks > position->waiting_since_ticks) {
-        uint64_t lag_ticks = thread_busy_ticks(thread, now_ticks) - thread->hub_looked.busy_ticks;
+        uint64_t from_ticks = thread->hub_looked.busy_ticks;
+        uint64_t lag_ticks = later(thread_busy_ticks(thread, now_ticks), from_ticks) - from_ticks;
         position->lag_ticks += lag_ticks;
         tree_waits(&thread->tree, position->top->node)->lag_ticks += lag_ticks;
     }

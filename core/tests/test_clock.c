@@ -31,7 +31,7 @@ the_system_clock_agrees_with_clock_monotonic(void)
 static void
 ticks_and_nanoseconds_convert_both_ways(void)
 {
-    struct clock clock = {.counts_ticks = true, .ticks_per_ns = 2.5};
+    struct clock clock = {.counts_ticks = true, .ticks_per_ns = 2.5, .ns_per_tick = 0.4};
     CHECK(clock_ns_from_ticks(&clock, 2500) == 1000);
     CHECK(clock_ticks_from_ns(&clock, 1000) == 2500);
 }
