@@ -27,11 +27,11 @@ nothing(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
     Py_RETURN_NONE;
 }
 
-static PyMethodDef nothing_method = {"nothing", (PyCFunction)(void *)nothing, METH_FASTCALL, NULL};
-
 #if PY_VERSION_HEX >= 0x030C0000
 
 #define TOOL_ID 4
+
+static PyMethodDef nothing_method = {"nothing", (PyCFunction)(void *)nothing, METH_FASTCALL, NULL};
 
 static const char *const event_names[] = {"PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD",
                                           "PY_UNWIND", "CALL",     "C_RETURN", "C_RAISE"};
