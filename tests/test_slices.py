@@ -426,9 +426,11 @@ def test_a_length_that_a_difference_does_not_know_is_a_question_mark() -> None:
 
 PROGRAM = """
 import greenlet, time
-bystander = greenlet.greenlet(greenlet.getcurrent().switch)
+def wait(): greenlet.getcurrent().parent.switch()
+bystander = greenlet.greenlet(wait)
 bystander.switch()
 greenlet.greenlet(lambda: time.sleep(0.03)).switch()
+bystander.switch()
 """
 
 
