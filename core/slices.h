@@ -6,8 +6,8 @@
  *
  * A slice is the time from a switch into a greenlet to the next switch out of it. A hub's poll is no part of
  * one: it ends a slice, and another begins. Each slice that ends is counted, by its length, for its greenlet's
- * kind. One of a given length, while other greenlets of its thread were suspended, blocked them (see thread.h): the longest of
- * these are kept, and each adds to its culprit.
+ * kind. One of a given length, while other greenlets of its thread were suspended, blocked them (see thread.h):
+ * the longest of these are kept, and each adds to its culprit.
  *
  * What a slice is doing is sampled whenever the CPU clock is read, about once a millisecond: the time since the
  * last sample goes to the node on top, so one long call and a million small ones are both seen. The culprit is

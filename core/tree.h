@@ -14,8 +14,8 @@
  *
  * Invariant: a node never moves and is never freed before its tree; its parent was made before it.
  *
- * Ownership: a tree owns its nodes and their waits. A function is owned by whoever names functions (the extension) and
- * lives as long as the recorder. A key is an identity and is never dereferenced here. */
+ * Ownership: a tree owns its nodes and their waits. A function is owned by whoever names functions (the
+ * extension) and lives as long as the recorder. A key is an identity and is never dereferenced here. */
 #ifndef GP_TREE_H
 #define GP_TREE_H
 
