@@ -10,6 +10,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stddef.h>
 #include <time.h>
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -31,10 +32,45 @@ nothing(PyObject *module, PyObject *const *args, Py_ssize_t nargs)
 
 #define TOOL_ID 4
 
-static PyMethodDef nothing_method = {"nothing", (PyCFunction)(void *)nothing, METH_FASTCALL, NULL};
+/* What the interpreter calls with the least ado: an object with a vectorcall. */
+struct callback {
+    PyObject ob_base;
+    vectorcallfunc vectorcall;
+};
 
-static const char *const event_names[] = {"PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD",
-                                          "PY_UNWIND", "CALL",     "C_RETURN", "C_RAISE"};
+static PyObject *
+no_event(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)self;
+    (void)args;
+    (void)nargsf;
+    (void)kwnames;
+    Py_RETURN_NONE;
+}
+
+static PyTypeObject callback_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "floor.callback",
+    .tp_basicsize = sizeof(struct callback),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_vectorcall_offset = offsetof(struct callback, vectorcall),
+    .tp_call = PyVectorcall_Call,
+};
+
+static PyObject *
+new_callback(void)
+{
+    if (PyType_Ready(&callback_type) < 0) {
+        return NULL;
+    }
+    struct callback *callback = PyObject_New(struct callback, &callback_type);
+    if (callback != NULL) {
+        callback->vectorcall = no_event;
+    }
+    return (PyObject *)callback;
+}
+
+static const char *const event_names[] = {"PY_START",  "PY_RESUME", "PY_THROW", "PY_RETURN", "PY_YIELD",
+                                          "PY_UNWIND", "CALL",      "C_RETURN", "C_RAISE"};
 enum { EVENTS_OF_PYTHON = 6, EVENTS = 9 };
 
 /* 0 and an exception. */
@@ -56,10 +92,10 @@ static PyObject *
 begin(int builtins)
 {
     PyObject *monitoring = PySys_GetObject("monitoring");
-    PyObject *callback = PyCFunction_New(&nothing_method, NULL);
+    PyObject *callback = new_callback();
     PyObject *taken = PyObject_CallMethod(monitoring, "use_tool_id", "is", TOOL_ID, "floor");
     int mask = 0;
-    for (int event = 0; taken != NULL && event < EVENTS; event++) {
+    for (int event = 0; callback != NULL && taken != NULL && event < EVENTS; event++) {
         int bit = register_event(monitoring, event_names[event], callback);
         mask |= event < EVENTS_OF_PYTHON || (builtins && event == EVENTS_OF_PYTHON) ? bit : 0;
     }
@@ -154,7 +190,8 @@ static PyMethodDef methods[] = {
     {NULL, NULL, 0, NULL},
 };
 
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "floor", NULL, -1, methods, NULL, NULL, NULL, NULL};
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, "floor", NULL, -1, methods, NULL, NULL, NULL, NULL};
 
 PyMODINIT_FUNC
 PyInit_floor(void)

@@ -83,7 +83,7 @@ clock_read_counter(void)
 static inline uint64_t
 clock_ticks(const struct clock *clock)
 {
-    if (clock->counts_ticks) {
+    if (__builtin_expect(clock->counts_ticks, 1)) {
         return clock_read_counter();
     }
     return (uint64_t)clock->readings->monotonic_ns();

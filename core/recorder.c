@@ -16,7 +16,14 @@ recorder_init(struct recorder *recorder, const struct memory *memory, const stru
     recorder->next_thread_id = 1;
     recorder->next_greenlet_id = 1;
     slices_init(&recorder->slices, &recorder->memory, &recorder->clock, limits->blocking_ns);
-    return position_map_init(&recorder->greenlets, &recorder->memory);
+    if (!timeline_init(&recorder->timeline, &recorder->memory, limits->timeline)) {
+        return false;
+    }
+    if (!position_map_init(&recorder->greenlets, &recorder->memory)) {
+        timeline_dispose(&recorder->timeline, &recorder->memory);
+        return false;
+    }
+    return true;
 }
 
 void
@@ -95,6 +102,7 @@ recorder_forget(struct recorder *recorder)
     }
     free_greenlet_records(recorder);
     slices_forget(&recorder->slices);
+    timeline_forget(&recorder->timeline);
     recorder->counters = (struct recorder_counters){0};
     recorder->ended = NULL;
     recorder->ended_thread_count = 0;
@@ -106,6 +114,7 @@ void
 recorder_dispose(struct recorder *recorder)
 {
     recorder_forget(recorder);
+    timeline_dispose(&recorder->timeline, &recorder->memory);
     position_map_dispose(&recorder->greenlets, &recorder->memory);
 }
 
@@ -463,8 +472,10 @@ recorder_add_thread(struct recorder *recorder, const struct function *root, cloc
         memory_free(&recorder->memory, thread, sizeof *thread);
         return NULL;
     }
+    thread->id = recorder->next_thread_id;
     thread->clock = &recorder->clock;
     thread->slices = &recorder->slices;
+    thread->timeline = &recorder->timeline;
     thread->cpu_clock = cpu_clock;
     thread->cpu_clock_is_shared = cpu_clock_is_shared;
     thread->root = add_node(recorder, thread, NULL, root, SIZE_MAX);
@@ -476,7 +487,7 @@ recorder_add_thread(struct recorder *recorder, const struct function *root, cloc
         free_thread(recorder, thread);
         return NULL;
     }
-    thread->id = recorder->next_thread_id++;
+    recorder->next_thread_id++;
     thread->alive = true;
     thread->next = recorder->threads;
     recorder->threads = thread;

@@ -6,6 +6,7 @@
  *          +---- map: greenlet -> position
  *          +---- records of greenlets that ended
  *          +---- slices: how long greenlets ran at a stretch
+ *          +---- timeline: who ran when, if it is asked for
  *
  * An event source calls, for each event, with the tick counter read once:
  *      recorder_enter() / recorder_leave()     a function begins or resumes / returns, yields, raises
@@ -25,6 +26,7 @@
 #include "position.h"
 #include "slices.h"
 #include "thread.h"
+#include "timeline.h"
 #include "tree.h"
 
 /* What is kept of a greenlet that ended, or that a recording left behind. */
@@ -49,6 +51,7 @@ struct recorder_limits {
     size_t ended_threads;   /* that keep a tree of their own */
     size_t ended_greenlets; /* that keep a record of their own */
     int64_t blocking_ns;    /* a slice of this length blocks */
+    size_t timeline;        /* stretches that are kept, a power of two; 0: none */
 };
 
 struct recorder_counters {
@@ -77,6 +80,7 @@ struct recorder {
     size_t ended_greenlet_capacity;
 
     struct slices slices;
+    struct timeline timeline;
 
     size_t node_count;                         /* in all trees */
     const struct function *truncated_borrowed; /* stands for paths without room */
@@ -202,15 +206,17 @@ recorder_open(struct recorder *recorder, struct thread *thread, uintptr_t frame,
 /* The child that was entered last, or the one that followed it the last time, if it is the one: NULL sends the
  * caller to the cold path. The one after that is fetched meanwhile. */
 static inline struct node *
-recorder_recent_child(const struct thread *thread, const void *key)
+recorder_recent_child(struct node *parent, const void *key)
 {
-    struct node *parent = thread->position->top->node;
     struct node *child = parent->recent;
-    if (__builtin_expect(child == NULL || child->key == key, 1)) {
+    if (__builtin_expect(child == NULL, 0)) {
+        return NULL;
+    }
+    if (__builtin_expect(child->key == key, 1)) {
         return child;
     }
     child = child->successor;
-    if (__builtin_expect(child == NULL || child->key != key, 0)) {
+    if (child == NULL || child->key != key) {
         return NULL;
     }
     __builtin_prefetch(child->successor, 1);
@@ -229,8 +235,10 @@ recorder_is_on_top(const struct thread *thread, uintptr_t frame)
 static inline void
 recorder_leave_top(struct thread *thread, uint64_t now_ticks)
 {
-    thread_charge(thread, now_ticks);
-    thread->position->top--;
+    struct position *position = thread->position;
+    struct open_call *top = position->top;
+    thread_charge_to(thread, top->node, now_ticks);
+    position->top = top - 1;
 }
 
 /* The call of that frame is over, wherever it is. */

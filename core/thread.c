@@ -121,7 +121,17 @@ keep_slice(struct thread *thread, bool is_over)
 }
 
 static void
-end_slice(struct thread *thread, uint64_t now_ticks)
+enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum timeline_end end)
+{
+    if (timeline_keeps(thread->timeline)) {
+        uint64_t packed = timeline_pack(thread->position->id, thread->id, blocked, end);
+        timeline_enter(thread->timeline, ended_ticks, packed);
+    }
+}
+
+/* Up to then it ran; what came after, up to now, is no part of it. */
+static void
+end_slice(struct thread *thread, uint64_t ran_until_ticks, uint64_t now_ticks, enum timeline_end end)
 {
     const struct position *position = thread->position;
     uint64_t ticks = thread_slice_ticks(thread);
@@ -132,9 +142,11 @@ end_slice(struct thread *thread, uint64_t now_ticks)
     } else {
         thread->slices->unkept++;
     }
-    if (blocks(thread, ns)) {
+    bool blocked = blocks(thread, ns);
+    if (blocked) {
         keep_slice(thread, true);
     }
+    enter_stretch(thread, ran_until_ticks, blocked, end);
     begin_slice(thread, now_ticks);
 }
 
@@ -164,15 +176,18 @@ thread_begin(struct thread *thread)
     remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     read_again_in_a_while(thread, now_ticks);
     begin_unsettled(thread, now_ticks);
+    enter_stretch(thread, now_ticks, false, TIMELINE_UNRECORDED);
     begin_slice(thread, now_ticks);
 }
 
 void
 thread_finish(struct thread *thread)
 {
-    if (thread_is_blocked(thread)) {
+    bool blocked = thread_is_blocked(thread);
+    if (blocked) {
         keep_slice(thread, false);
     }
+    enter_stretch(thread, thread->last_ticks, blocked, TIMELINE_STOP);
     thread->recorded_ticks = thread_recorded_ticks(thread);
     thread->position = NULL;
 }
@@ -201,16 +216,18 @@ clocks_disagree(const struct thread *thread, uint64_t now_ticks, int64_t monoton
     return difference_ns > tolerance_ns || difference_ns < -tolerance_ns;
 }
 
-/* It ended as long ago as the interval has CPU time. */
+/* It ended as long ago as the interval has CPU time; but what the hub did before the poll and after it is told
+ * of as one, for it is one slice. */
 static void
-end_poll(struct thread *thread, uint64_t cpu_ticks)
+end_poll(struct thread *thread, uint64_t idle_ticks, uint64_t cpu_ticks)
 {
     uint64_t ended_ticks = thread->last_ticks - cpu_ticks;
     thread->polls++;
     thread->hub = thread->position;
     thread->hub_looked =
         (struct moment){ended_ticks, thread_busy_ticks(thread, thread->last_ticks) - cpu_ticks};
-    end_slice(thread, thread->last_ticks);
+    end_slice(thread, thread->last_ticks - idle_ticks, thread->last_ticks, TIMELINE_POLL);
+    enter_stretch(thread, thread->last_ticks, false, TIMELINE_IDLE);
 }
 
 static void
@@ -230,7 +247,7 @@ charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_tick
     if (node_polls(node)) {
         thread->idle_ticks += (uint64_t)charged_ticks;
         if ((uint64_t)charged_ticks > thread->least_poll_ticks) {
-            end_poll(thread, delta_ticks - (uint64_t)charged_ticks);
+            end_poll(thread, (uint64_t)charged_ticks, delta_ticks - (uint64_t)charged_ticks);
         }
     }
 }
@@ -428,7 +445,7 @@ void
 thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks)
 {
     thread_settle(thread, now_ticks);
-    end_slice(thread, now_ticks);
+    end_slice(thread, now_ticks, now_ticks, TIMELINE_SWITCH);
     thread_begin_wait(thread, thread->position, now_ticks);
     note_hub(thread, target, now_ticks);
     target->switches++;

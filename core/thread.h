@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "position.h"
 #include "slices.h"
+#include "timeline.h"
 #include "tree.h"
 
 /* Of the running greenlet, from the switch into it, or a poll, on. */
@@ -69,7 +70,8 @@ struct thread {
     struct moment hub_left;      /* when it was switched out last */
     struct moment hub_looked;    /* when it can have noticed last that a greenlet can go on, but for now */
     struct slice slice;
-    struct slices *slices; /* the recorder's: of all threads */
+    struct slices *slices;     /* the recorder's: of all threads */
+    struct timeline *timeline; /* the same */
 
     uint64_t cpu_reads;
     uint64_t cpu_unknown; /* intervals whose CPU time could not be read */
@@ -160,16 +162,22 @@ bool thread_is_blocked(const struct thread *thread);
 /* The slice so far, with what it was spent on. */
 struct blocking_slice thread_blocking_slice(const struct thread *thread);
 
-/* Charges the time up to now to the node on top. */
+/* Charges the time up to now to `top`, which is the node on top: an event has it at hand. */
 static inline void
-thread_charge(struct thread *thread, uint64_t now_ticks)
+thread_charge_to(struct thread *thread, struct node *top, uint64_t now_ticks)
 {
     uint64_t delta_ticks = now_ticks - thread->last_ticks;
-    thread->position->top->node->running_ticks += delta_ticks;
+    top->running_ticks += delta_ticks;
     thread->last_ticks = now_ticks;
     if (__builtin_expect(delta_ticks > thread->long_ticks || now_ticks >= thread->cpu_due_ticks, 0)) {
         thread_compare_cpu(thread, delta_ticks, now_ticks);
     }
+}
+
+static inline void
+thread_charge(struct thread *thread, uint64_t now_ticks)
+{
+    thread_charge_to(thread, thread->position->top->node, now_ticks);
 }
 
 /* The same, done by another thread: where that cannot read this one's CPU clock, the next reading that

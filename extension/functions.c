@@ -18,8 +18,11 @@
 int
 functions_init(struct functions *functions, struct memory *memory, struct module_state *state, size_t limit)
 {
-    *functions =
-        (struct functions){.memory = memory, .state = state, .bucket_count = FIRST_BUCKETS, .limit = limit};
+    *functions = (struct functions){.memory = memory,
+                                    .state = state,
+                                    .code_slot = state->code_slot,
+                                    .bucket_count = FIRST_BUCKETS,
+                                    .limit = limit};
     functions->by_key = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
     functions->by_identity = memory_get(memory, FIRST_BUCKETS * sizeof(struct function_record *));
     functions->types_owned = PyList_New(0);
@@ -472,7 +475,7 @@ next_code_key(struct module_state *state)
 static const struct function *
 add_code(struct functions *functions, PyCodeObject *code, const struct description *description)
 {
-    const void *key = code_key(code, functions->state->code_slot);
+    const void *key = code_key(code, functions->code_slot);
     struct function_record *record = key == NULL ? find_by_identity(functions, description->identity) : NULL;
     if (record != NULL) {
         return write_code_key(functions->state, code, record->function.key) ? &record->function : NULL;
@@ -492,7 +495,7 @@ add_code(struct functions *functions, PyCodeObject *code, const struct descripti
 const struct function *
 functions_of_code(struct functions *functions, PyCodeObject *code, compat_frame *frame)
 {
-    const void *key = code_key(code, functions->state->code_slot);
+    const void *key = code_key(code, functions->code_slot);
     const struct function_record *record = key != NULL ? find_by_key(functions, key) : NULL;
     if (record != NULL) {
         return &record->function;
@@ -530,7 +533,7 @@ functions_exclude(struct functions *functions, PyCodeObject *code, compat_frame 
     const struct function *function =
         functions_are_filtered(functions) ? functions_of_code(functions, code, frame) : NULL;
     bool excluded = function != NULL && (function->flags & FUNCTION_IS_EXCLUDED) != 0;
-    size_t number = (size_t)(uintptr_t)code_key(code, functions->state->code_slot) / CODE_KEY_STEP;
+    size_t number = (size_t)(uintptr_t)code_key(code, functions->code_slot) / CODE_KEY_STEP;
     if (function != NULL && number != 0 && make_room_for_verdict(functions, number)) {
         functions->verdicts[number] = excluded ? VERDICT_EXCLUDED : VERDICT_INCLUDED;
     }

@@ -70,6 +70,7 @@ struct function_rules_borrowed {
 struct functions {
     struct memory *memory;
     struct module_state *state;
+    Py_ssize_t code_slot; /* the state's */
     struct function_rules rules;
     struct filters filters;
     unsigned char
@@ -132,9 +133,9 @@ code_key(const PyCodeObject *code, Py_ssize_t slot)
 
 /* What was decided of it; without filters nothing is. */
 static inline enum verdict
-functions_verdict(const struct functions *functions, const PyCodeObject *code, Py_ssize_t slot)
+functions_verdict(const struct functions *functions, const PyCodeObject *code)
 {
-    size_t number = (size_t)(uintptr_t)code_key(code, slot) / CODE_KEY_STEP;
+    size_t number = (size_t)(uintptr_t)code_key(code, functions->code_slot) / CODE_KEY_STEP;
     return number < functions->verdict_count ? (enum verdict)functions->verdicts[number] : VERDICT_UNKNOWN;
 }
 

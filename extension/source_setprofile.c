@@ -138,7 +138,8 @@ goes_on(const struct tracer *tracer, const struct open_call *call, compat_frame 
     while (frame != NULL && (uintptr_t)frame != call->frame) {
         frame = compat_frame_previous(frame);
     }
-    return frame != NULL && code_key(compat_frame_code(frame), tracer->state->code_slot) == call->node->key;
+    return frame != NULL &&
+           code_key(compat_frame_code(frame), tracer->functions.code_slot) == call->node->key;
 }
 
 /* A thread without a profile function tells of no ends: the next calls would be taken for calls by those that

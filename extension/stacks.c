@@ -81,7 +81,8 @@ stack_free(struct tracer *tracer, struct stack *stack)
 static struct node *
 seeded_child(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    struct node *node = recorder_recent_child(thread, code_key(code, tracer->state->code_slot));
+    struct node *node =
+        recorder_recent_child(thread->position->top->node, code_key(code, tracer->functions.code_slot));
     return node != NULL ? node : tracer_child_of_code(tracer, thread, code, frame);
 }
 

@@ -41,7 +41,7 @@ tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCodeObjec
 struct node *
 tracer_child_of_code(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame)
 {
-    const void *key = code_key(code, tracer->state->code_slot);
+    const void *key = code_key(code, tracer->functions.code_slot);
     struct node *node = key != NULL ? recorder_find_child(thread, key) : NULL;
     if (node != NULL) {
         return node;
@@ -94,7 +94,7 @@ int64_t
 tracer_self_ns(struct tracer *tracer, PyCodeObject *code)
 {
     struct thread *thread = tracer->running ? tracer_thread(tracer, compat_thread_state(), NULL) : NULL;
-    const void *key = code_key(code, tracer->state->code_slot);
+    const void *key = code_key(code, tracer->functions.code_slot);
     if (thread == NULL || key == NULL) {
         return 0;
     }

@@ -245,7 +245,7 @@ tracer_is_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *c
     if (!functions_are_filtered(&tracer->functions)) {
         return false;
     }
-    enum verdict verdict = functions_verdict(&tracer->functions, code, tracer->state->code_slot);
+    enum verdict verdict = functions_verdict(&tracer->functions, code);
     return verdict == VERDICT_UNKNOWN ? tracer_decide_excluded(tracer, thread, code, frame)
                                       : verdict == VERDICT_EXCLUDED;
 }
@@ -258,8 +258,9 @@ static inline bool
 tracer_enter(struct tracer *tracer, struct thread *thread, PyCodeObject *code, compat_frame *frame,
              bool resumed)
 {
-    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-    struct node *node = recorder_recent_child(thread, code_key(code, tracer->state->code_slot));
+    struct node *caller = thread->position->top->node;
+    thread_charge_to(thread, caller, clock_ticks(&tracer->recorder.clock));
+    struct node *node = recorder_recent_child(caller, code_key(code, tracer->functions.code_slot));
     if (__builtin_expect(node == NULL, 0)) {
         node = tracer_child_of_code(tracer, thread, code, frame);
         if (node == NULL) {
@@ -296,8 +297,9 @@ tracer_enter_c(struct tracer *tracer, struct thread *thread, const void *key, Py
         !tracer_calls_from_elsewhere(tracer, thread, code, frame)) {
         return false;
     }
-    thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-    struct node *node = recorder_recent_child(thread, key);
+    struct node *caller = thread->position->top->node;
+    thread_charge_to(thread, caller, clock_ticks(&tracer->recorder.clock));
+    struct node *node = recorder_recent_child(caller, key);
     if (__builtin_expect(node == NULL, 0)) {
         node = tracer_child_of_callable(tracer, thread, key, callable);
         if (node == NULL) {

@@ -63,12 +63,12 @@ children_that_follow_each_other_as_before_are_found_without_a_search(void)
     enter(&recorder, thread, &foo, 0x10);
     for (int turn = 0; turn < 9; turn++) {
         const struct function *function = turns[turn % 3];
-        const struct node *found = recorder_recent_child(thread, function->key);
+        const struct node *found = recorder_recent_child(thread->position->top->node, function->key);
         CHECK(turn < 4 ? found == NULL : found != NULL);
         enter(&recorder, thread, function, 0x20);
         leave(&recorder, thread, 0x20);
     }
-    CHECK(recorder_recent_child(thread, sleep_c.key) == NULL); /* it is not its turn */
+    CHECK(recorder_recent_child(thread->position->top->node, sleep_c.key) == NULL); /* it is not its turn */
     enter(&recorder, thread, &sleep_c, 0x20);
     leave(&recorder, thread, 0x20);
     CHECK(node_at(thread, &foo, &bar)->calls == 3);
