@@ -124,8 +124,7 @@ static void
 enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum timeline_end end)
 {
     if (timeline_keeps(thread->timeline)) {
-        uint64_t packed = timeline_pack(thread->position->id, thread->id, blocked, end);
-        timeline_enter(thread->timeline, ended_ticks, packed);
+        timeline_enter(thread->timeline, thread_stretch(thread, ended_ticks, blocked, end));
     }
 }
 

@@ -162,6 +162,14 @@ bool thread_is_blocked(const struct thread *thread);
 /* The slice so far, with what it was spent on. */
 struct blocking_slice thread_blocking_slice(const struct thread *thread);
 
+/* The running greenlet's stretch, as it is entered in a timeline when it ends. */
+static inline struct timeline_entry
+thread_stretch(const struct thread *thread, uint64_t ended_ticks, bool blocked, enum timeline_end end)
+{
+    return (struct timeline_entry){ended_ticks,
+                                   timeline_pack(thread->position->id, thread->id, blocked, end)};
+}
+
 /* Charges the time up to now to `top`, which is the node on top: an event has it at hand. */
 static inline void
 thread_charge_to(struct thread *thread, struct node *top, uint64_t now_ticks)

@@ -61,6 +61,24 @@ timeline_pack(uint64_t greenlet_id, uint64_t thread_id, bool blocked, enum timel
     return packed << (TIMELINE_END_BITS + 1) | (uint64_t)blocked << TIMELINE_END_BITS | end;
 }
 
+static inline uint64_t
+timeline_greenlet_of(uint64_t packed)
+{
+    return packed >> (TIMELINE_THREAD_BITS + TIMELINE_END_BITS + 1);
+}
+
+static inline uint64_t
+timeline_thread_of(uint64_t packed)
+{
+    return packed >> (TIMELINE_END_BITS + 1) & ((UINT64_C(1) << TIMELINE_THREAD_BITS) - 1);
+}
+
+static inline bool
+timeline_has_blocked(uint64_t packed)
+{
+    return (packed >> TIMELINE_END_BITS & 1) != 0;
+}
+
 static inline enum timeline_end
 timeline_end_of(uint64_t packed)
 {
@@ -75,14 +93,14 @@ timeline_keeps(const struct timeline *timeline)
 
 /* Only where timeline_keeps(). The oldest entry goes when there is no more room. */
 static inline void
-timeline_enter(struct timeline *timeline, uint64_t ended_ticks, uint64_t packed)
+timeline_enter(struct timeline *timeline, struct timeline_entry new_entry)
 {
     struct timeline_entry *entry = &timeline->entries[timeline->entered & (timeline->capacity - 1)];
     if (timeline->entered >= timeline->capacity) {
         timeline->gone[timeline_end_of(entry->packed)]++;
     }
     timeline->entered++;
-    *entry = (struct timeline_entry){ended_ticks, packed};
+    *entry = new_entry;
 }
 
 static inline size_t

@@ -7,7 +7,7 @@
 
 static const char recorder_doc[] =
     "Recorder(*, builtins, threads, hidden, polls, node_budget, doors=(), filters=(), "
-    "blocking_ns=100_000_000, memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
+    "blocking_ns=100_000_000, timeline=0, memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -32,7 +32,7 @@ name_marks(struct tracer *tracer)
 struct arguments {
     int builtins, threads;
     struct function_rules_borrowed rules;
-    Py_ssize_t node_budget, memory_limit, failing_request;
+    Py_ssize_t node_budget, timeline, memory_limit, failing_request;
     long long blocking_ns;
 };
 
@@ -46,6 +46,7 @@ init_recorder(struct tracer *tracer, const struct arguments *it)
         .ended_threads = ENDED_THREADS,
         .ended_greenlets = ENDED_GREENLETS,
         .blocking_ns = it->blocking_ns,
+        .timeline = (size_t)it->timeline,
     };
     memory_init(&memory);
     memory.limit = (size_t)it->memory_limit;
@@ -67,26 +68,30 @@ init_recorder(struct tracer *tracer, const struct arguments *it)
 static int
 read_arguments(struct arguments *it, PyObject *args, PyObject *kwargs)
 {
-    static char *const names[] = {"builtins",     "threads",         "hidden",  "polls",
-                                  "node_budget",  "doors",           "filters", "blocking_ns",
-                                  "memory_limit", "failing_request", NULL};
+    static char *const names[] = {"builtins",    "threads",      "hidden",          "polls",
+                                  "node_budget", "doors",        "filters",         "blocking_ns",
+                                  "timeline",    "memory_limit", "failing_request", NULL};
     struct function_rules_borrowed *rules = &it->rules;
     *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX, .blocking_ns = BLOCKING_NS};
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nO!O!Lnn:Recorder", (char **)names, &it->builtins,
-                                     &it->threads, &PyTuple_Type, &rules->hidden, &PyTuple_Type,
-                                     &rules->polls, &it->node_budget, &PyTuple_Type, &rules->doors,
-                                     &PyTuple_Type, &rules->filters, &it->blocking_ns, &it->memory_limit,
-                                     &it->failing_request)) {
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|$ppO!O!nO!O!Lnnn:Recorder", (char **)names,
+                                     &it->builtins, &it->threads, &PyTuple_Type, &rules->hidden,
+                                     &PyTuple_Type, &rules->polls, &it->node_budget, &PyTuple_Type,
+                                     &rules->doors, &PyTuple_Type, &rules->filters, &it->blocking_ns,
+                                     &it->timeline, &it->memory_limit, &it->failing_request)) {
         return -1;
     }
     if (rules->hidden == NULL || rules->polls == NULL) {
         PyErr_SetString(PyExc_TypeError, "hidden and polls are missing");
         return -1;
     }
-    if (it->node_budget < 1 || it->blocking_ns < 0 || it->memory_limit < 0 || it->failing_request < 0) {
-        PyErr_SetString(
-            PyExc_ValueError,
-            "node_budget must be at least 1; blocking_ns, memory_limit and failing_request at least 0");
+    if ((it->timeline & (it->timeline - 1)) != 0) {
+        PyErr_SetString(PyExc_ValueError, "timeline must be a power of two, or 0");
+        return -1;
+    }
+    if (it->node_budget < 1 || it->blocking_ns < 0 || it->timeline < 0 || it->memory_limit < 0 ||
+        it->failing_request < 0) {
+        PyErr_SetString(PyExc_ValueError, "node_budget must be at least 1; blocking_ns, timeline, "
+                                          "memory_limit and failing_request at least 0");
         return -1;
     }
     return 0;

@@ -299,6 +299,62 @@ slices_dict(const struct recording_copy *copy)
     return dict_owned;
 }
 
+static const char *const end_names[TIMELINE_ENDS] = {
+    [TIMELINE_UNRECORDED] = "unrecorded",
+    [TIMELINE_SWITCH] = "switch",
+    [TIMELINE_POLL] = "poll",
+    [TIMELINE_IDLE] = "idle",
+    [TIMELINE_STOP] = "stop",
+};
+
+/* In the order of the numbers in the column `end`. */
+static PyObject *
+ends_tuple(const struct timeline_copy *timeline)
+{
+    PyObject *tuple_owned = PyTuple_New(TIMELINE_ENDS);
+    for (Py_ssize_t end = 0; tuple_owned != NULL && end < TIMELINE_ENDS; end++) {
+        PyObject *pair_owned = Py_BuildValue("(sK)", end_names[end], timeline->gone[end]);
+        if (pair_owned == NULL) {
+            Py_CLEAR(tuple_owned);
+        } else {
+            PyTuple_SET_ITEM(tuple_owned, end, pair_owned);
+        }
+    }
+    return tuple_owned;
+}
+
+/* False and an exception. */
+static bool
+new_timeline_columns(struct timeline_columns *columns, PyObject *dict, size_t count)
+{
+    return (columns->ended_ns = new_column(dict, "ended_ns", count, sizeof *columns->ended_ns)) != NULL &&
+           (columns->greenlets = new_column(dict, "greenlet", count, sizeof *columns->greenlets)) != NULL &&
+           (columns->threads = new_column(dict, "thread", count, sizeof *columns->threads)) != NULL &&
+           (columns->ends = new_column(dict, "end", count, sizeof *columns->ends)) != NULL &&
+           (columns->blocked = new_column(dict, "blocked", count, sizeof *columns->blocked)) != NULL;
+}
+
+/* None where it was not asked for. NULL and an exception. */
+static PyObject *
+timeline_dict(const struct recording_copy *copy)
+{
+    const struct timeline_copy *timeline = &copy->timeline;
+    struct timeline_columns columns;
+    if (!timeline->is_kept) {
+        return Py_NewRef(Py_None);
+    }
+    PyObject *dict_owned =
+        Py_BuildValue("{sKsN}", "entered", timeline->entered, "ends", ends_tuple(timeline));
+    if (dict_owned == NULL || !new_timeline_columns(&columns, dict_owned, timeline->count)) {
+        Py_XDECREF(dict_owned);
+        return NULL;
+    }
+    Py_BEGIN_ALLOW_THREADS;
+    timeline_columns_fill(&columns, copy);
+    Py_END_ALLOW_THREADS;
+    return dict_owned;
+}
+
 static PyObject *
 counters_dict(const struct recording_copy *copy)
 {
@@ -330,6 +386,7 @@ recording_dict(const struct tracer *tracer, struct recording_copy *copy, struct 
         set_item_steal(dict_owned, "threads", threads_list(copy, threads)) < 0 ||
         set_item_steal(dict_owned, "greenlets", greenlets_list(copy)) < 0 ||
         set_item_steal(dict_owned, "slices", slices_dict(copy)) < 0 ||
+        set_item_steal(dict_owned, "timeline", timeline_dict(copy)) < 0 ||
         set_item_steal(dict_owned, "counters", counters_dict(copy)) < 0) {
         Py_XDECREF(dict_owned);
         return NULL;

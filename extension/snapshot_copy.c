@@ -60,6 +60,14 @@ get_room_for_slices(struct recording_copy *copy, const struct slices *slices, si
 }
 
 static bool
+get_room_for_timeline(struct recording_copy *copy, const struct timeline *timeline, size_t threads)
+{
+    struct timeline_copy *room = &copy->timeline;
+    return !timeline_keeps(timeline) || have_room(&copy->memory, (void **)&room->entries, &room->capacity,
+                                                  timeline_count(timeline) + threads, sizeof *room->entries);
+}
+
+static bool
 get_room(struct recording_copy *copy, const struct recorder *recorder)
 {
     struct counts counts = count_all(recorder);
@@ -72,7 +80,8 @@ get_room(struct recording_copy *copy, const struct recorder *recorder)
                      sizeof *copy->threads) &&
            have_room(memory, (void **)&copy->greenlets, &copy->greenlet_capacity, counts.greenlets,
                      sizeof *copy->greenlets) &&
-           get_room_for_slices(copy, &recorder->slices, counts.threads);
+           get_room_for_slices(copy, &recorder->slices, counts.threads) &&
+           get_room_for_timeline(copy, &recorder->timeline, counts.threads);
 }
 
 bool
@@ -89,6 +98,9 @@ recording_copy_touch(struct recording_copy *copy)
     memset(copy->nodes, 0, copy->node_capacity * sizeof *copy->nodes);
     memset(copy->waits, 0, copy->waits_capacity * sizeof *copy->waits);
     memset(copy->greenlets, 0, copy->greenlet_capacity * sizeof *copy->greenlets);
+    if (copy->timeline.entries != NULL) {
+        memset(copy->timeline.entries, 0, copy->timeline.capacity * sizeof *copy->timeline.entries);
+    }
 }
 
 void
@@ -107,6 +119,7 @@ recording_copy_free(struct recording_copy *copy)
     memory_free(memory, copy->slices.blocking,
                 copy->slices.blocking_capacity * sizeof *copy->slices.blocking);
     memory_free(memory, copy->slices.culprits, copy->slices.culprit_capacity * sizeof *copy->slices.culprits);
+    memory_free(memory, copy->timeline.entries, copy->timeline.capacity * sizeof *copy->timeline.entries);
 }
 
 /* -- copying ------------------------------------------------------------------------------------- */
@@ -246,6 +259,26 @@ copy_slices(struct slices_copy *copy, const struct recorder *recorder)
     copy->unkept = slices->unkept;
 }
 
+static void
+copy_timeline(struct timeline_copy *copy, const struct recorder *recorder)
+{
+    const struct timeline *timeline = &recorder->timeline;
+    copy->is_kept = timeline_keeps(timeline);
+    if (!copy->is_kept) {
+        return;
+    }
+    timeline_copy(timeline, copy->entries);
+    copy->count = timeline_count(timeline);
+    copy->entered = timeline->entered;
+    memcpy(copy->gone, timeline->gone, sizeof copy->gone);
+    for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
+        if (thread->position != NULL) {
+            copy->entries[copy->count++] =
+                thread_stretch(thread, thread->last_ticks, thread_is_blocked(thread), TIMELINE_STOP);
+        }
+    }
+}
+
 static bool
 copy_recording(struct recording_copy *copy, const struct tracer *tracer)
 {
@@ -258,6 +291,7 @@ copy_recording(struct recording_copy *copy, const struct tracer *tracer)
     copy->tracer_counters = tracer->counters;
     copy->tracer_counters.unmet_greenlets += mid_flight_unmet(tracer);
     copy->function_count = tracer->functions.count;
+    copy->started_monotonic_ns = tracer->started_monotonic_ns;
     for (const struct thread *thread = recorder->threads; thread != NULL; thread = thread->next) {
         if (!copy_thread(copy, tracer, thread)) {
             return false;
@@ -265,6 +299,7 @@ copy_recording(struct recording_copy *copy, const struct tracer *tracer)
     }
     copy_greenlets(copy, recorder);
     copy_slices(&copy->slices, recorder);
+    copy_timeline(&copy->timeline, recorder);
     return true;
 }
 

@@ -61,6 +61,15 @@ struct slices_copy {
     uint64_t unkept;
 };
 
+/* What runs at the moment is entered as if the recording stopped. */
+struct timeline_copy {
+    bool is_kept; /* false: nobody asked for it */
+    size_t count, capacity;
+    struct timeline_entry *entries; /* the oldest first */
+    uint64_t entered;               /* into the timeline, gone or not */
+    uint64_t gone[TIMELINE_ENDS];
+};
+
 struct recording_copy {
     struct memory memory;
     struct clock clock;
@@ -73,11 +82,13 @@ struct recording_copy {
     size_t greenlet_count, greenlet_capacity;
     struct greenlet_copy *greenlets;
     struct slices_copy slices;
+    struct timeline_copy timeline;
     size_t function_count;
     struct recorder_counters counters;
     struct tracer_counters tracer_counters;
     uint64_t cpu_reads, cpu_unknown, dropped_intervals, dropped_ticks;
     uint64_t recorded_ticks;
+    int64_t started_monotonic_ns;
 };
 
 /* Gets room for what there is now, and some more. False when there is no memory. What is freed by

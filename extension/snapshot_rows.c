@@ -275,3 +275,29 @@ greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record 
         .lag_ns = snapshot_ns(copy, record->lag_ticks),
     };
 }
+
+/* -- timeline ------------------------------------------------------------------------------------ */
+
+static int64_t
+ns_since_start(const struct recording_copy *copy, uint64_t ticks)
+{
+    const struct clock *clock = &copy->clock;
+    if (!clock->counts_ticks) {
+        return (int64_t)ticks - copy->started_monotonic_ns;
+    }
+    long double since_ticks = (long double)(int64_t)(ticks - clock->rate_ticks);
+    return clock->rate_ns + llroundl(since_ticks / clock->ticks_per_ns) - copy->started_monotonic_ns;
+}
+
+void
+timeline_columns_fill(struct timeline_columns *columns, const struct recording_copy *copy)
+{
+    for (size_t index = 0; index < copy->timeline.count; index++) {
+        const struct timeline_entry *entry = &copy->timeline.entries[index];
+        columns->ended_ns[index] = ns_since_start(copy, entry->ended_ticks);
+        columns->greenlets[index] = (int64_t)timeline_greenlet_of(entry->packed);
+        columns->threads[index] = (int32_t)timeline_thread_of(entry->packed);
+        columns->ends[index] = (signed char)timeline_end_of(entry->packed);
+        columns->blocked[index] = (signed char)timeline_has_blocked(entry->packed);
+    }
+}

@@ -57,6 +57,18 @@ void fates_free(struct fates *fates, struct recording_copy *copy);
 void rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fates,
                struct recording_copy *copy);
 
+/* Room for the entries of a timeline: when each stretch ended, since the recording's first start; whose it was; an
+ * enum timeline_end; and whether it blocked. */
+struct timeline_columns {
+    int64_t *ended_ns;
+    int64_t *greenlets;
+    int32_t *threads;
+    signed char *ends;
+    signed char *blocked;
+};
+
+void timeline_columns_fill(struct timeline_columns *columns, const struct recording_copy *copy);
+
 struct greenlet_row greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record *record);
 
 /* A duration, in nanoseconds. */

@@ -21,6 +21,7 @@ class Recorder:
         doors: tuple[tuple[str, str], ...] = ...,
         filters: tuple[tuple[int, bool, bool, str], ...] = ...,
         blocking_ns: int = ...,
+        timeline: int = ...,
         memory_limit: int = ...,
         failing_request: int = ...,
     ) -> None: ...

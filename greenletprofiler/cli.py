@@ -54,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         filters = Filters.checked(options.include, options.exclude)
         recording = Recording(
             options.builtins, not options.single_thread, filters, options.block_threshold,
-            checked_hubs(options.hub),
+            checked_hubs(options.hub), options.timeline or any(map(_needs_timeline, options.output)),
         )  # fmt: skip
         return Run(report, recording, frames_outside(sys._getframe())).run(program)
     except ProfilerError as error:
@@ -85,6 +85,10 @@ def _checked_output(path: str) -> str:
     if absolute.exists() and not os.access(absolute, os.W_OK):
         raise OutputError(f"{path} cannot be written to: it is there already and write-protected.")
     return str(absolute)
+
+
+def _needs_timeline(path: str) -> bool:
+    return find_format(path).needs_timeline
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -130,7 +134,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "-o", "--output", metavar="FILE", action="append", default=[],
         help="write the profile to FILE as well; its name tells the format: .callgrind or callgrind.out.*,"
-        " .pstats or .prof (may be given several times)",
+        " .pstats or .prof, .trace.json (may be given several times)",
     )  # fmt: skip
     parser.add_argument(
         "-c", "--clock", default="cpu", metavar="|".join(CLOCKS),
@@ -164,6 +168,10 @@ def _parser() -> _Parser:
         "--hub", metavar="MODULE:FUNCTION", action="append", default=[],
         help="a hub of your own waits for events in this function: time off the CPU there is idle (may be"
         " given several times)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--timeline", action="store_true",
+        help="keep the last million switches; .trace.json files are made of them, and ask for it themselves",
     )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",

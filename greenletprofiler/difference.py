@@ -23,6 +23,7 @@ from typing import Any, Final
 
 from greenletprofiler import _native
 from greenletprofiler.calltree import CallTree, values
+from greenletprofiler.timeline import Timeline
 from greenletprofiler.values import Function, GreenletStats
 
 #: Fields of a thread's record.
@@ -120,6 +121,11 @@ def greenlets_since(
             switches, times = greenlet.switches - before.switches, greenlet.times - before.times
             found.append(replace(greenlet, switches=switches, times=times))
     return tuple(found)
+
+
+def timeline_since(later: Timeline | None, earlier: Timeline | None) -> Timeline | None:
+    """Two snapshots of one recording both have one, or neither has."""
+    return None if later is None or earlier is None else later.since(earlier)
 
 
 def without_nothing(tree: CallTree, kept: Iterable[int]) -> tuple[CallTree, array[int]]:

@@ -12,6 +12,7 @@ ProfilerError
         FilterError
         FormatError
         DifferenceError
+        TimelineError
     OutputError             (also an OSError) a file could not be written
 """
 
@@ -68,6 +69,10 @@ class FilterError(UsageError):
 
 class DifferenceError(UsageError):
     """Two profiles of which neither continues the other."""
+
+
+class TimelineError(UsageError):
+    """A timeline is asked for of a profile that was recorded without one."""
 
 
 class FormatError(UsageError):

@@ -38,6 +38,7 @@ from greenletprofiler.errors import DifferenceError
 from greenletprofiler.filters import Filters
 from greenletprofiler.folds import Fold
 from greenletprofiler.slices import KindKey, RecordedSlices
+from greenletprofiler.timeline import Timeline
 from greenletprofiler.values import (
     Blocker,
     BlockingSlice,
@@ -116,6 +117,7 @@ class Profile:
     counters: what happened while recording, by name; `warnings` says what of it matters.
     call_tree: without what the profiler's events cost, see costs.py; that of raw() is as it was recorded.
     cost: what the recording itself took.
+    timeline: who ran when, if Profiler(timeline=True) recorded it.
     """
 
     clock: str
@@ -130,6 +132,7 @@ class Profile:
     counters: Mapping[str, int]
     call_tree: CallTree
     cost: ProfilerCost
+    timeline: Timeline | None
     _recorded: Recorded
 
     @classmethod
@@ -162,6 +165,7 @@ class Profile:
             counters=MappingProxyType(dict(raw["counters"])),
             call_tree=shown,
             cost=_cost(recorded, taken_ns, costs, raw["counters"]),
+            timeline=Timeline.from_snapshot(raw["timeline"]),
             _recorded=recorded,
         )
 
@@ -193,6 +197,7 @@ class Profile:
             counters=MappingProxyType(counters),
             call_tree=shown,
             cost=_cost(recorded, taken_ns, costs, counters),
+            timeline=difference.timeline_since(self.timeline, earlier.timeline),
             _recorded=recorded,
         )
         return profile.raw() if self.is_raw else profile

@@ -26,6 +26,7 @@ from greenletprofiler.filters import Filters
 from greenletprofiler.hubs import checked_hubs, polls_of
 from greenletprofiler.profile import Profile
 from greenletprofiler.slices import checked_threshold_ns
+from greenletprofiler.timeline import STRETCHES_KEPT
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -61,6 +62,8 @@ class Profiler:
         suspended, blocks them: see Profile.blockers.
     hub: functions in which a hub of your own waits for events, as MODULE:FUNCTION: time off the CPU there,
         and in what it calls in C, is idle. Those of gevent and eventlet are known.
+    timeline: keep the last million switches, when and to whom, for Profile.timeline and trace files:
+        16 bytes each, up to 32 MB.
 
     Raises FilterError for a malformed pattern, ThresholdError for a threshold that is no length of time, and
     HubError for what names no function.
@@ -84,6 +87,7 @@ class Profiler:
         exclude: Iterable[str] = (),
         block_threshold: float = BLOCK_THRESHOLD,
         hub: Iterable[str] = (),
+        timeline: bool = False,
     ) -> None:
         self._filters = Filters.checked(include, exclude)
         self._recorder = _native.Recorder(
@@ -95,6 +99,7 @@ class Profiler:
             doors=self._doors,
             filters=self._filters.rules(),
             blocking_ns=checked_threshold_ns(block_threshold),
+            timeline=STRETCHES_KEPT if timeline else 0,
         )
         self._builtins = builtins
         self._event_costs: EventCosts | None = None  # until the first start

@@ -139,6 +139,7 @@ class Recording:
     filters: Filters
     block_threshold: float
     hubs: tuple[str, ...]
+    timeline: bool
 
 
 class _ProgramProfiler(Profiler):
@@ -156,6 +157,7 @@ class _ProgramProfiler(Profiler):
             filters.exclude,
             recording.block_threshold,
             recording.hubs,
+            recording.timeline,
         )
 
 

@@ -258,6 +258,11 @@ class GreenletStats:
     state: GreenletState
     stack: tuple[Function, ...]
 
+    @property
+    def name(self) -> str:
+        """Its first function, or its class, with its number."""
+        return _numbered_name(self.greenlet_class, self.first_function, self.id)
+
 
 #: Slices are counted by length: below these numbers of nanoseconds, powers of two from a microsecond to
 #: minutes. The last count is of all that are longer.
@@ -345,8 +350,11 @@ class BlockingSlice:
     @property
     def greenlet_name(self) -> str:
         """Its first function, or its class, with its number."""
-        function = self.first_function or self.greenlet_class
-        return f"{function.label}-{self.greenlet_id}"
+        return _numbered_name(self.greenlet_class, self.first_function, self.greenlet_id)
+
+
+def _numbered_name(greenlet_class: Function, first_function: Function | None, number: int) -> str:
+    return f"{(first_function or greenlet_class).label}-{number}"
 
 
 @ours

@@ -15,6 +15,7 @@ from typing import BinaryIO, Final
 from greenletprofiler._generated import ours
 from greenletprofiler.errors import FormatError
 from greenletprofiler.exporters.callgrind import write_callgrind
+from greenletprofiler.exporters.chrome_trace import write_chrome_trace
 from greenletprofiler.exporters.pstats import write_pstats
 from greenletprofiler.output import write_file
 from greenletprofiler.profile import Profile
@@ -24,12 +25,14 @@ from greenletprofiler.values import Clock
 @ours
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format. `prefix`: of file names, None where only suffixes mean it."""
+    """A file format. `prefix`: of file names, None where only suffixes mean it. needs_timeline: it is made of
+    what Profiler(timeline=True) records."""
 
     name: str
     suffixes: tuple[str, ...]
     write: Callable[[Profile, BinaryIO, Clock], None]
     prefix: str | None = None
+    needs_timeline: bool = False
 
     def matches(self, file_name: str) -> bool:
         """True if a file of this name is meant to have this format."""
@@ -41,6 +44,7 @@ FORMATS: Final = (
     # callgrind.out.PID is what valgrind writes, and what KCachegrind looks for
     Format("callgrind", (".callgrind",), write_callgrind, prefix="callgrind.out"),
     Format("pstats", (".pstats", ".prof"), write_pstats),
+    Format("chrome-trace", (".trace.json", ".trace"), write_chrome_trace, needs_timeline=True),
 )
 
 
