@@ -2,6 +2,7 @@
 #include "position.h"
 
 #define FIRST_OPEN_CALLS ((size_t)3)
+#define MOST_OPEN_CALLS (((size_t)1 << POSITION_CAPACITY_BITS) - 1)
 #define FIRST_BUCKETS ((size_t)16)
 
 struct position *
@@ -14,18 +15,20 @@ position_new(struct memory *memory, const void *greenlet, struct node *base)
         memory_free(memory, calls, FIRST_OPEN_CALLS * sizeof *calls);
         return NULL;
     }
+    calls[0].base.no_frame = BASE_IS_NO_FRAME;
     calls[0].node = base;
     position->greenlet = greenlet;
-    position->bottom = position->top = calls;
+    position->top = calls;
     position->limit = calls + FIRST_OPEN_CALLS;
+    position->capacity = FIRST_OPEN_CALLS;
     return position;
 }
 
 void
 position_free(struct memory *memory, struct position *position)
 {
-    size_t capacity = (size_t)(position->limit - position->bottom);
-    memory_free(memory, position->bottom, capacity * sizeof *position->bottom);
+    struct open_call *calls = position_bottom(position);
+    memory_free(memory, calls, position->capacity * sizeof *calls);
     memory_free(memory, position, sizeof *position);
 }
 
@@ -34,24 +37,27 @@ position_free(struct memory *memory, struct position *position)
 bool
 position_grow(struct memory *memory, struct position *position)
 {
-    size_t capacity = (size_t)(position->limit - position->bottom);
-    size_t depth = (size_t)(position->top - position->bottom);
+    struct open_call *bottom = position_bottom(position);
+    size_t capacity = position->capacity;
+    size_t depth = (size_t)(position->top - bottom);
     size_t grown = capacity + 2 + capacity / 64;
-    struct open_call *calls =
-        memory_resize(memory, position->bottom, capacity * sizeof *calls, grown * sizeof *calls);
+    if (grown > MOST_OPEN_CALLS) {
+        return false;
+    }
+    struct open_call *calls = memory_resize(memory, bottom, capacity * sizeof *calls, grown * sizeof *calls);
     if (calls == NULL) {
         return false;
     }
-    position->bottom = calls;
     position->top = calls + depth;
     position->limit = calls + grown;
+    position->capacity = grown & MOST_OPEN_CALLS;
     return true;
 }
 
 struct open_call *
 position_find_call(const struct position *position, uintptr_t frame)
 {
-    for (struct open_call *call = position->top; call > position->bottom; call--) {
+    for (struct open_call *call = position->top; call > position_bottom(position); call--) {
         if (call->frame == frame) {
             return call;
         }

@@ -1,13 +1,13 @@
 /* position.h -- where each greenlet is in its thread's call tree.
  *
- *      bottom -> [0]  frame 0    node [Greenlet]        the base: never left
+ *      bottom -> [0]             node [Greenlet]        the base: never left
  *                [1]  frame A    node foo
  *      top ----> [2]  frame A|1  node sleep             a C call carries its caller's frame, marked
  *
  * A leave is matched by the frame it comes from, never by its function: a lost or a doubled leave can
  * then not be taken for that of a recursive caller.
  *
- * Invariant: bottom <= top < limit. Exactly one position per thread is running; every other one knows
+ * Invariant: bottom <= top < limit = bottom + capacity. Exactly one position per thread is running; every other one knows
  * since when it waits.
  *
  * Ownership: a position owns its open calls. The greenlet is an identity, never dereferenced here. */
@@ -17,8 +17,22 @@
 #include "memory.h"
 #include "tree.h"
 
+/* There may be a hundred thousand greenlets: what the base, which has no frame, has room for is kept there. */
+#define BASE_IS_NO_FRAME 4
+#define BASE_RECORD_BITS 29
+#define BASE_RECORDS ((UINT64_C(1) << BASE_RECORD_BITS) - 1)
+
+struct base_call {
+    uint64_t no_frame : 3;              /* BASE_IS_NO_FRAME: it is equal to no frame, marked or not */
+    uint64_t unstored_calls : 32;       /* open calls for which there was no memory */
+    uint64_t record : BASE_RECORD_BITS; /* 1 + index of that which it will be kept in; 0: none yet */
+};
+
 struct open_call {
-    uintptr_t frame; /* 0 at the base */
+    union {
+        uintptr_t frame;
+        struct base_call base; /* at the bottom */
+    };
     struct node *node;
 };
 
@@ -35,34 +49,56 @@ frame_is_of_c_call(uintptr_t frame)
     return (frame & 1) != 0;
 }
 
+#define POSITION_ID_BITS 40
+#define POSITION_CAPACITY_BITS 24
+
 struct position {
     const void *greenlet;   /* NULL while only its thread is known */
     struct position *chain; /* next in its bucket */
     struct position *next;  /* of the same thread */
     struct position *previous;
-    struct open_call *bottom;
     struct open_call *top;
     struct open_call *limit;
+    uint64_t began_ticks; /* when it was seen first */
     uint64_t waiting_since_ticks;
     uint64_t busy_since_ticks; /* what its thread had done then: see thread_busy_ticks() */
     uint64_t running_ticks;    /* of its slices so far; idle time included */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
     uint64_t waiting_ticks;
-    uint64_t contended_ticks;    /* part of them */
-    uint64_t lag_ticks;          /* part of those */
-    uint64_t switches;           /* into it */
+    uint64_t contended_ticks; /* part of them */
+    uint64_t lag_ticks;       /* part of those */
+    uint64_t switches;        /* into it */
+    uint64_t longest_slice_ticks;
     const struct function *kind; /* first function of the program that it entered; NULL before that */
-    uint64_t id;
-    uint32_t record;         /* 1 + index of the record that it will be kept in; 0: none yet */
-    uint32_t unstored_calls; /* open calls for which there was no memory */
+    uint64_t id : POSITION_ID_BITS;
+    uint64_t capacity : POSITION_CAPACITY_BITS; /* open calls that there is room for, the base too */
 };
+
+static inline struct open_call *
+position_bottom(const struct position *position)
+{
+    return position->limit - position->capacity;
+}
+
+static inline struct base_call *
+position_base(const struct position *position)
+{
+    return &position_bottom(position)->base;
+}
+
+/* Where it hangs in the tree. */
+static inline struct node *
+position_base_node(const struct position *position)
+{
+    return position_bottom(position)->node;
+}
 
 /* The innermost open call of a function in Python, from `call` outwards; the base if there is none. */
 static inline const struct open_call *
 position_python_call_from(const struct position *position, const struct open_call *call)
 {
-    while (call != position->bottom && frame_is_of_c_call(call->frame)) {
+    while (call != position_bottom(position) && frame_is_of_c_call(call->frame)) {
         call--;
     }
     return call;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define FIRST_GREENLET_RECORDS ((size_t)64)
+#define POSITION_IDS ((UINT64_C(1) << POSITION_ID_BITS) - 1)
 
 bool
 recorder_init(struct recorder *recorder, const struct memory *memory, const struct clock *clock,
@@ -206,11 +207,12 @@ void
 recorder_open_without_room(struct recorder *recorder, struct thread *thread, uintptr_t frame,
                            struct node *node)
 {
-    if (thread->position->unstored_calls == 0 && position_grow(&recorder->memory, thread->position)) {
+    if (position_base(thread->position)->unstored_calls == 0 &&
+        position_grow(&recorder->memory, thread->position)) {
         recorder_open(recorder, thread, frame, node);
         return;
     }
-    thread->position->unstored_calls++;
+    position_base(thread->position)->unstored_calls++;
     recorder->counters.truncated_calls++;
 }
 
@@ -219,13 +221,14 @@ recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_
 {
     struct position *position = thread->position;
     struct open_call *call = position_find_call(position, frame);
-    if (call == NULL && position->unstored_calls > 0) {
-        position->unstored_calls--;
+    struct base_call *base = position_base(position);
+    if (call == NULL && base->unstored_calls > 0) {
+        base->unstored_calls--;
     } else if (call == NULL) {
         recorder->counters.unmatched_leaves++;
     } else {
         recorder->counters.lost_leaves += (uint64_t)(position->top - call);
-        position->unstored_calls = 0;
+        base->unstored_calls = 0;
         position->top = call - 1;
     }
 }
@@ -233,15 +236,16 @@ recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_
 void
 recorder_clear_calls(struct position *position)
 {
-    position->top = position->bottom;
-    position->unstored_calls = 0;
+    position->top = position_bottom(position);
+    position_base(position)->unstored_calls = 0;
 }
 
 void
 recorder_close_from(struct position *position, const struct open_call *call)
 {
-    position->top = position->bottom + (call - position->bottom) - 1;
-    position->unstored_calls = 0;
+    struct open_call *bottom = position_bottom(position);
+    position->top = bottom + (call - bottom) - 1;
+    bottom->base.unstored_calls = 0;
 }
 
 /* -- greenlets ----------------------------------------------------------------------------------- */
@@ -254,7 +258,8 @@ add_position(struct recorder *recorder, struct thread *thread, const void *green
     if (position == NULL) {
         return NULL;
     }
-    position->id = recorder->next_greenlet_id++;
+    position->id = recorder->next_greenlet_id++ & POSITION_IDS;
+    position->began_ticks = now_ticks;
     thread_begin_wait(thread, position, now_ticks);
     link_position(thread, position);
     if (greenlet != NULL) {
@@ -294,8 +299,8 @@ move_calls(struct recorder *recorder, struct thread *thread, struct node *base)
 {
     struct position *position = thread->position;
     struct open_call *last = position->top;
-    position->top = position->bottom;
-    position->bottom->node = base;
+    position->top = position_bottom(position);
+    position->top->node = base;
     while (position->top < last) {
         struct open_call *call = position->top + 1;
         struct node *node = recorder_child(recorder, thread, call->node->function);
@@ -308,19 +313,22 @@ void
 recorder_set_class(struct recorder *recorder, struct thread *thread, const struct function *greenlet_class)
 {
     struct node *base = base_for(recorder, thread, greenlet_class);
-    if (base != NULL && base != thread->position->bottom->node) {
+    if (base != NULL && base != position_base_node(thread->position)) {
         move_calls(recorder, thread, base);
     }
 }
 
 struct greenlet_record
-recorder_record_of(const struct thread *thread, const struct position *position)
+recorder_record_of(const struct thread *thread, const struct position *position, uint64_t now_ticks)
 {
+    uint64_t kind_index = position->kind != NULL ? position->kind->index : RECORD_NO_KIND;
     return (struct greenlet_record){
-        .class_function = position->bottom->node->function,
-        .kind = position->kind,
         .id = position->id,
-        .thread_id = thread->id,
+        .class_index = position_base_node(position)->function->index & RECORD_NO_KIND,
+        .kind_index = kind_index & RECORD_NO_KIND,
+        .thread_id = (uint32_t)thread->id,
+        .began_ticks = position->began_ticks,
+        .ended_ticks = now_ticks,
         .running_ticks = position->running_ticks,
         .off_cpu_ticks = position->off_cpu_ticks,
         .idle_ticks = position->idle_ticks,
@@ -328,6 +336,7 @@ recorder_record_of(const struct thread *thread, const struct position *position)
         .contended_ticks = position->contended_ticks,
         .lag_ticks = position->lag_ticks,
         .switches = position->switches,
+        .longest_slice_ticks = position->longest_slice_ticks,
         .alive = true,
     };
 }
@@ -365,21 +374,24 @@ add_record(struct recorder *recorder)
 size_t
 recorder_reserve_record(struct recorder *recorder, struct position *position)
 {
-    struct greenlet_record *record = position->record == 0 ? add_record(recorder) : NULL;
+    struct base_call *base = position_base(position);
+    struct greenlet_record *record = base->record == 0 ? add_record(recorder) : NULL;
     if (record != NULL) {
         *record = (struct greenlet_record){.continued = true};
-        position->record = (uint32_t)recorder->ended_greenlet_count;
+        base->record = recorder->ended_greenlet_count & BASE_RECORDS;
     }
-    return position->record;
+    return base->record;
 }
 
 void
-recorder_continue_record(struct recorder *recorder, struct position *position, size_t record_number)
+recorder_continue_record(struct recorder *recorder, struct position *position, size_t record_number,
+                         const struct function *kind)
 {
     struct greenlet_record *record = &recorder->ended_greenlets[record_number - 1];
-    position->record = (uint32_t)record_number;
+    position_base(position)->record = record_number & BASE_RECORDS;
     position->id = record->id;
-    position->kind = record->kind != NULL ? record->kind : position->kind;
+    position->kind = kind != NULL ? kind : position->kind;
+    position->began_ticks = record->began_ticks;
     position->running_ticks += record->running_ticks;
     position->off_cpu_ticks += record->off_cpu_ticks;
     position->idle_ticks += record->idle_ticks;
@@ -387,6 +399,9 @@ recorder_continue_record(struct recorder *recorder, struct position *position, s
     position->contended_ticks += record->contended_ticks;
     position->lag_ticks += record->lag_ticks;
     position->switches += record->switches;
+    if (record->longest_slice_ticks > position->longest_slice_ticks) {
+        position->longest_slice_ticks = record->longest_slice_ticks;
+    }
     record->continued = true;
 }
 
@@ -428,14 +443,14 @@ keep_record(struct recorder *recorder, const struct thread *thread, struct posit
         return;
     }
     struct greenlet_record *record = &recorder->ended_greenlets[number - 1];
-    *record = recorder_record_of(thread, position);
+    *record = recorder_record_of(thread, position, thread->last_ticks);
     record->alive = alive;
 }
 
 static void
 forget_position(struct recorder *recorder, struct thread *thread, struct position *position, bool alive)
 {
-    if (position->bottom->node != thread->root) {
+    if (position_base_node(position) != thread->root) {
         keep_record(recorder, thread, position, alive);
     }
     if (thread->unnamed == position) {
@@ -502,7 +517,7 @@ recorder_resume_thread(struct recorder *recorder, struct thread *thread, uint64_
         return false;
     }
     if (thread->unnamed_record != 0) {
-        recorder_continue_record(recorder, position, thread->unnamed_record);
+        recorder_continue_record(recorder, position, thread->unnamed_record, thread->unnamed_kind);
     }
     thread->position = position;
     thread_begin(thread);
@@ -530,7 +545,8 @@ recorder_settle(struct recorder *recorder, uint64_t now_ticks)
 static bool
 is_unnamed(const struct thread *thread, const struct position *position)
 {
-    return position->greenlet == NULL && position->bottom->node != thread->root && position != thread->stray;
+    return position->greenlet == NULL && position_base_node(position) != thread->root &&
+           position != thread->stray;
 }
 
 /* Ends a thread's account for now: every position is recorded and forgotten. */
@@ -540,6 +556,7 @@ finish_thread(struct recorder *recorder, struct thread *thread, bool alive, uint
     struct position *running = thread->position;
     settle_thread(thread, now_ticks);
     thread->unnamed_record = is_unnamed(thread, running) ? recorder_reserve_record(recorder, running) : 0;
+    thread->unnamed_kind = running->kind;
     thread_finish(thread);
     recorder_clear_calls(thread->stray);
     while (thread->positions != NULL) {

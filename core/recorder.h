@@ -29,12 +29,19 @@
 #include "timeline.h"
 #include "tree.h"
 
+#define RECORD_INDEX_BITS 24
+#define RECORD_NO_KIND ((UINT64_C(1) << RECORD_INDEX_BITS) - 1)
+
 /* What is kept of a greenlet that ended, or that a recording left behind. */
 struct greenlet_record {
-    const struct function *class_function;
-    const struct function *kind; /* NULL: it entered no function */
-    uint64_t id;
-    uint64_t thread_id;
+    uint64_t id : POSITION_ID_BITS;
+    uint64_t class_index : RECORD_INDEX_BITS; /* of the function that names it */
+    uint64_t kind_index : RECORD_INDEX_BITS; /* of the function that it entered first; RECORD_NO_KIND: none */
+    uint64_t thread_id : 32;
+    uint64_t alive : 1;     /* it had not ended when the recording did */
+    uint64_t continued : 1; /* a position stands for it now, and holds its sums */
+    uint64_t began_ticks;
+    uint64_t ended_ticks;   /* or when the recording did */
     uint64_t running_ticks; /* idle time included */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
@@ -42,8 +49,7 @@ struct greenlet_record {
     uint64_t contended_ticks; /* part of them */
     uint64_t lag_ticks;       /* part of those */
     uint64_t switches;
-    bool alive;     /* it had not ended when the recording did */
-    bool continued; /* a position stands for it now, and holds its sums */
+    uint64_t longest_slice_ticks;
 };
 
 struct recorder_limits {
@@ -145,8 +151,9 @@ void recorder_end_greenlet(struct recorder *recorder, struct thread *thread, str
  * continue; 0: there is no room for one. */
 size_t recorder_reserve_record(struct recorder *recorder, struct position *position);
 
-/* The position is of a greenlet that an earlier session has left this record of. */
-void recorder_continue_record(struct recorder *recorder, struct position *position, size_t record);
+/* The position is of a greenlet that an earlier session has left this record of. `kind`: that of the record. */
+void recorder_continue_record(struct recorder *recorder, struct position *position, size_t record,
+                              const struct function *kind);
 
 /* The thread of this record; NULL when it is no more. */
 struct thread *recorder_thread_of_record(const struct recorder *recorder, size_t record);
@@ -161,7 +168,8 @@ void recorder_unname_greenlet(struct recorder *recorder, struct position *positi
 bool recorder_record_is_alive(const struct recorder *recorder, const struct greenlet_record *record);
 
 /* What there is to keep of a greenlet. */
-struct greenlet_record recorder_record_of(const struct thread *thread, const struct position *position);
+struct greenlet_record recorder_record_of(const struct thread *thread, const struct position *position,
+                                          uint64_t now_ticks);
 
 /* Closes every open call of a position. */
 void recorder_clear_calls(struct position *position);

@@ -99,7 +99,7 @@ thread_blocking_slice(const struct thread *thread)
     struct blocking_slice slice = {
         .thread_id = thread->id,
         .greenlet_id = position->id,
-        .class_function = position->bottom->node->function,
+        .class_function = position_base_node(position)->function,
         .first = position->kind,
         .began_monotonic_ns = monotonic_ns_of(thread, thread->slice.began_ticks),
         .ticks = thread_slice_ticks(thread),
@@ -132,14 +132,18 @@ enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum ti
 static void
 end_slice(struct thread *thread, uint64_t ran_until_ticks, uint64_t now_ticks, enum timeline_end end)
 {
-    const struct position *position = thread->position;
+    struct position *position = thread->position;
     uint64_t ticks = thread_slice_ticks(thread);
     int64_t ns = clock_ns_from_ticks(thread->clock, (int64_t)ticks);
-    struct slice_kind *kind = slices_kind(thread->slices, position->bottom->node->function, position->kind);
+    struct slice_kind *kind =
+        slices_kind(thread->slices, position_base_node(position)->function, position->kind);
     if (kind != NULL) {
         slice_kind_count(kind, ticks, ns);
     } else {
         thread->slices->unkept++;
+    }
+    if (ticks > position->longest_slice_ticks) {
+        position->longest_slice_ticks = ticks;
     }
     bool blocked = blocks(thread, ns);
     if (blocked) {

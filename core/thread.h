@@ -83,6 +83,7 @@ struct thread {
     struct position *unnamed; /* waits, and whose it is was never told; NULL: none */
     struct position *stray;   /* stands for greenlets that found no room; not among the others */
     size_t unnamed_record; /* of the greenlet that ran through a session in which nobody named it; 0: none */
+    const struct function *unnamed_kind; /* that greenlet's */
     struct thread *next;
     uint64_t id;
     bool alive;

@@ -86,7 +86,7 @@ known_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
 {
     struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
     const struct open_call *call = position != NULL ? position_python_call(position) : NULL;
-    if (call == NULL || call == position->bottom || is_open(innermost, call->frame)) {
+    if (call == NULL || call == position_bottom(position) || is_open(innermost, call->frame)) {
         return position;
     }
     if (position == thread->position) {
@@ -186,7 +186,8 @@ name_running_greenlet(struct tracer *tracer, struct thread *thread, PyObject *gr
         return;
     }
     thread_charge(thread, clock_ticks(&tracer->recorder.clock));
-    if (position->greenlet != NULL || (position->top != position->bottom && !stack_is_of(stack, position))) {
+    if (position->greenlet != NULL ||
+        (position->top != position_bottom(position) && !stack_is_of(stack, position))) {
         switch_unseen(tracer, thread, greenlet, innermost);
         return;
     }

@@ -19,11 +19,18 @@ take_record(struct tracer *tracer, struct sightings *sightings, PyObject *greenl
     return 0;
 }
 
+static const struct function *
+kind_of_record(const struct tracer *tracer, size_t record)
+{
+    uint64_t index = tracer->recorder.ended_greenlets[record - 1].kind_index;
+    return index != RECORD_NO_KIND ? &tracer->functions.records[index]->function : NULL;
+}
+
 static void
 continue_record(struct tracer *tracer, struct position *position, size_t record)
 {
-    if (record != 0 && position->record == 0) {
-        recorder_continue_record(&tracer->recorder, position, record);
+    if (record != 0 && position_base(position)->record == 0) {
+        recorder_continue_record(&tracer->recorder, position, record, kind_of_record(tracer, record));
     }
 }
 

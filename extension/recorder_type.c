@@ -57,8 +57,9 @@ init_recorder(struct tracer *tracer, const struct arguments *it)
         return -1;
     }
     tracer->initialized = true;
+    size_t most_functions = limits.nodes + FUNCTIONS_WITHOUT_NODES;
     if (functions_init(&tracer->functions, &tracer->recorder.memory, tracer->state,
-                       limits.nodes + FUNCTIONS_WITHOUT_NODES) < 0) {
+                       most_functions < RECORD_NO_KIND ? most_functions : RECORD_NO_KIND) < 0) {
         return -1;
     }
     return name_marks(tracer);

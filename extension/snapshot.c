@@ -171,11 +171,13 @@ greenlet_tuple(const struct recording_copy *copy, const struct greenlet_copy *gr
 {
     const struct greenlet_record *record = &greenlet->record;
     struct greenlet_row row = greenlet_row_of(copy, record);
-    return Py_BuildValue("(KKiiLLLLLLKNNi)", record->id, record->thread_id, index_of(record->class_function),
-                         index_of(record->kind), (long long)row.running_ns, (long long)row.cpu_ns,
-                         (long long)row.waiting_ns, (long long)row.idle_ns, (long long)row.contended_ns,
-                         (long long)row.lag_ns, record->switches, PyBool_FromLong(greenlet->alive),
-                         PyBool_FromLong(greenlet->running), greenlet->row);
+    int kind_index = record->kind_index != RECORD_NO_KIND ? (int)record->kind_index : -1;
+    return Py_BuildValue(
+        "(KKiiLLLLLLKLLLNNi)", (unsigned long long)record->id, (unsigned long long)record->thread_id,
+        (int)record->class_index, kind_index, (long long)row.running_ns, (long long)row.cpu_ns,
+        (long long)row.waiting_ns, (long long)row.idle_ns, (long long)row.contended_ns, (long long)row.lag_ns,
+        record->switches, (long long)row.began_ns, (long long)row.ended_ns, (long long)row.longest_slice_ns,
+        PyBool_FromLong(greenlet->alive), PyBool_FromLong(greenlet->running), greenlet->row);
 }
 
 static PyObject *

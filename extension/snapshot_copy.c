@@ -190,9 +190,9 @@ copy_positions(struct recording_copy *copy, struct thread_copy *row, const struc
 {
     row->first_greenlet = copy->greenlet_count;
     for (const struct position *each = thread->positions; each != NULL; each = each->next) {
-        if (each->bottom->node != thread->root) { /* what runs is known */
+        if (position_base_node(each) != thread->root) { /* what runs is known */
             copy->greenlets[copy->greenlet_count++] = (struct greenlet_copy){
-                .record = recorder_record_of(thread, each),
+                .record = recorder_record_of(thread, each, thread->last_ticks),
                 .alive = true,
                 .running = each == thread->position,
                 .top = each->top->node,

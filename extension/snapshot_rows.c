@@ -260,6 +260,17 @@ rows_fill(struct rows *rows, struct thread_row *threads, const struct fates *fat
     }
 }
 
+static int64_t
+ns_since_start(const struct recording_copy *copy, uint64_t ticks)
+{
+    const struct clock *clock = &copy->clock;
+    if (!clock->counts_ticks) {
+        return (int64_t)ticks - copy->started_monotonic_ns;
+    }
+    long double since_ticks = (long double)(int64_t)(ticks - clock->rate_ticks);
+    return clock->rate_ns + llroundl(since_ticks / clock->ticks_per_ns) - copy->started_monotonic_ns;
+}
+
 struct greenlet_row
 greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record *record)
 {
@@ -273,21 +284,13 @@ greenlet_row_of(const struct recording_copy *copy, const struct greenlet_record 
         .idle_ns = snapshot_ns(copy, record->idle_ticks),
         .contended_ns = snapshot_ns(copy, record->contended_ticks),
         .lag_ns = snapshot_ns(copy, record->lag_ticks),
+        .began_ns = ns_since_start(copy, record->began_ticks),
+        .ended_ns = ns_since_start(copy, record->ended_ticks),
+        .longest_slice_ns = snapshot_ns(copy, record->longest_slice_ticks),
     };
 }
 
 /* -- timeline ------------------------------------------------------------------------------------ */
-
-static int64_t
-ns_since_start(const struct recording_copy *copy, uint64_t ticks)
-{
-    const struct clock *clock = &copy->clock;
-    if (!clock->counts_ticks) {
-        return (int64_t)ticks - copy->started_monotonic_ns;
-    }
-    long double since_ticks = (long double)(int64_t)(ticks - clock->rate_ticks);
-    return clock->rate_ns + llroundl(since_ticks / clock->ticks_per_ns) - copy->started_monotonic_ns;
-}
 
 void
 timeline_columns_fill(struct timeline_columns *columns, const struct recording_copy *copy)

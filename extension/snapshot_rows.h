@@ -39,6 +39,8 @@ struct thread_row {
 
 struct greenlet_row {
     int64_t running_ns, cpu_ns, waiting_ns, idle_ns, contended_ns, lag_ns;
+    int64_t began_ns, ended_ns; /* since the recording's first start */
+    int64_t longest_slice_ns;
 };
 
 /* What becomes of each node. */

@@ -149,7 +149,7 @@ close_what_ended(struct tracer *tracer, struct thread *thread, compat_frame *inn
 {
     struct position *position = thread->position;
     const struct open_call *call = position_python_call(position);
-    while (call != position->bottom && !goes_on(tracer, call, innermost)) {
+    while (call != position_bottom(position) && !goes_on(tracer, call, innermost)) {
         recorder_close_from(position, call);
         call = position_python_call(position);
     }

@@ -105,10 +105,10 @@ stack_is_of(const struct stack *stack, const struct position *position)
 {
     const struct open_call *call = position_python_call(position);
     for (size_t depth = 0; depth < stack->count; depth++) {
-        if (call == position->bottom || call->frame != (uintptr_t)stack->frames[depth]) {
+        if (call == position_bottom(position) || call->frame != (uintptr_t)stack->frames[depth]) {
             return false;
         }
         call = position_python_call_from(position, call - 1);
     }
-    return call == position->bottom;
+    return call == position_bottom(position);
 }

@@ -57,7 +57,7 @@ static bool
 is_on_mark(const struct thread *thread)
 {
     const struct open_call *top = thread->position->top;
-    return top != thread->position->bottom && node_is_base(top->node);
+    return top != position_bottom(thread->position) && node_is_base(top->node);
 }
 
 struct node *

@@ -24,7 +24,7 @@ from typing import Any, Final
 from greenletprofiler import _native
 from greenletprofiler.calltree import CallTree, values
 from greenletprofiler.timeline import Timeline
-from greenletprofiler.values import Function, GreenletStats
+from greenletprofiler.values import Function, GreenletStats, longest_since
 
 #: Fields of a thread's record.
 _ID: Final = 0
@@ -118,9 +118,17 @@ def greenlets_since(
         if before is None:
             found.append(greenlet)
         elif greenlet.alive or before.alive or greenlet.switches > before.switches:
-            switches, times = greenlet.switches - before.switches, greenlet.times - before.times
-            found.append(replace(greenlet, switches=switches, times=times))
+            found.append(_greenlet_since(greenlet, before))
     return tuple(found)
+
+
+def _greenlet_since(later: GreenletStats, earlier: GreenletStats) -> GreenletStats:
+    return replace(
+        later,
+        switches=later.switches - earlier.switches,
+        times=later.times - earlier.times,
+        longest_slice_ns=longest_since(later.longest_slice_ns, earlier.longest_slice_ns),
+    )
 
 
 def timeline_since(later: Timeline | None, earlier: Timeline | None) -> Timeline | None:

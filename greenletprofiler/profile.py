@@ -400,12 +400,15 @@ def _greenlets(
 ) -> Iterator[GreenletStats]:
     """Those in one place share its stack."""
     stacks: dict[int, tuple[Function, ...]] = {-1: ()}
-    for id_, thread_id, class_, first, *times, switches, alive, running, row in records:
+    for (
+        id_, thread_id, class_, first, *times, switches, began_ns, ended_ns, longest_ns, alive, running, row
+    ) in records:
         if row not in stacks:
             stacks[row] = tuple(each for each in TreeNode(tree, node_of[row]).path if each.is_function)
         yield GreenletStats(
             id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
-            alive, switches, Times(*times), _state(alive, running, row), stacks[row],
+            alive, switches, Times(*times), began_ns, None if alive else ended_ns, longest_ns,
+            _state(alive, running, row), stacks[row],
         )  # fmt: skip
 
 

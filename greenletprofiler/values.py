@@ -244,6 +244,9 @@ class GreenletStats:
 
     greenlet_class: a Function of kind "greenlet"; first_function: entered first at its base, None if none.
     switches: how often it was switched to.
+    began_ns, ended_ns: when it was seen first, and when it ended, since the recording's first start
+        (Profile.started_at); None if it has not ended.
+    longest_slice_ns: of slices that are over; None in a difference, where it may have been before.
     state: at the snapshot: running, suspended or ended; unknown after a stop, if it had not ended then.
     stack: the functions in which it was, the outermost first; () if it had ended, or nobody knows.
     """
@@ -255,6 +258,9 @@ class GreenletStats:
     alive: bool
     switches: int
     times: Times
+    began_ns: int
+    ended_ns: int | None
+    longest_slice_ns: int | None
     state: GreenletState
     stack: tuple[Function, ...]
 

@@ -119,7 +119,7 @@ class SnapshotBuilder:
         kind = -1 if kind_function is None else self.function(kind_function)
         self.greenlets.append(
             (len(self.greenlets), thread_id, self.function(class_function), kind, running, cpu, waiting,
-             0, 0, 0, switches, alive or node >= 0, False, node)
+             0, 0, 0, switches, 100, 900, 50, alive or node >= 0, False, node)
         )  # fmt: skip
 
     def blocking_slice(
@@ -164,6 +164,7 @@ class SnapshotBuilder:
                 "blocking": list(self.blocking),
                 "culprits": list(self.culprits),
             },
+            "timeline": None,
             "counters": dict(self.counters),
         }
 

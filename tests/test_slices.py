@@ -316,7 +316,7 @@ def test_a_difference_has_the_slices_that_ended_in_between() -> None:
     assert [blocker.count for blocker in third.blockers] == [3]
     (between,) = second.since(first).blockers
     assert between.count == 1 and between.longest_ns is not None
-    assert abs(between.longest_ns - between.total_ns) <= 2  # nanoseconds, rounded
+    assert abs(between.longest_ns - between.total_ns) <= 1000  # the clock's rate was known less well before
     assert between.total_ns >= 40 * MS
     (last,) = third.since(second).blockers
     assert (last.count, last.longest_ns) == (1, None)  # the second one was longer

@@ -89,15 +89,15 @@ failing_memory_init(struct memory *memory, struct failing_memory *failing)
 
 /* -- a recorder ---------------------------------------------------------------------------------- */
 
-const struct function thread_root = {.key = &thread_root, .flags = FUNCTION_IS_BASE};
-const struct function greenlet_class = {.key = &greenlet_class, .flags = FUNCTION_IS_BASE};
-const struct function truncated_mark = {.key = &truncated_mark, .flags = FUNCTION_IS_TRUNCATED};
-const struct function ended_mark = {.key = &ended_mark, .flags = FUNCTION_IS_BASE};
-const struct function foo = {.key = &foo};
-const struct function bar = {.key = &bar};
-const struct function sleep_c = {.key = &sleep_c, .flags = FUNCTION_IS_C};
-const struct function hub_run = {.key = &hub_run, .flags = FUNCTION_POLLS};
-const struct function poll_c = {.key = &poll_c, .flags = FUNCTION_IS_C};
+const struct function thread_root = {.key = &thread_root, .index = 0, .flags = FUNCTION_IS_BASE};
+const struct function greenlet_class = {.key = &greenlet_class, .index = 1, .flags = FUNCTION_IS_BASE};
+const struct function truncated_mark = {.key = &truncated_mark, .index = 2, .flags = FUNCTION_IS_TRUNCATED};
+const struct function ended_mark = {.key = &ended_mark, .index = 3, .flags = FUNCTION_IS_BASE};
+const struct function foo = {.key = &foo, .index = 4};
+const struct function bar = {.key = &bar, .index = 5};
+const struct function sleep_c = {.key = &sleep_c, .index = 6, .flags = FUNCTION_IS_C};
+const struct function hub_run = {.key = &hub_run, .index = 7, .flags = FUNCTION_POLLS};
+const struct function poll_c = {.key = &poll_c, .index = 8, .flags = FUNCTION_IS_C};
 
 void
 recorder_for_test(struct recorder *recorder, const struct recorder_limits *limits)

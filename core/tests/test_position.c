@@ -16,9 +16,9 @@ open_calls_survive_growing(void)
         *++position->top = (struct open_call){.frame = frame, .node = &base};
     }
     for (uintptr_t frame = 2; frame < 2 * MANY; frame += 2) {
-        CHECK(position_find_call(position, frame) == position->bottom + frame / 2);
+        CHECK(position_find_call(position, frame) == position_bottom(position) + frame / 2);
     }
-    CHECK(position->bottom->node == &base);
+    CHECK(position_base_node(position) == &base);
     CHECK(position_find_call(position, 3) == NULL);
     CHECK(position_find_call(position, 0) == NULL);
     position_free(&memory, position);

@@ -18,7 +18,7 @@ a_leave_is_matched_by_its_frame(void)
     CHECK(recorder.counters.unmatched_leaves == 1);
     leave(&recorder, thread, 0x20);
     leave(&recorder, thread, 0x10);
-    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(thread->position->top == position_bottom(thread->position));
     CHECK(node_at(thread, &foo, &foo)->calls == 1);
     recorder_dispose(&recorder);
 }
@@ -33,7 +33,7 @@ a_leave_closes_the_calls_whose_own_was_lost(void)
     enter(&recorder, thread, &bar, 0x20);
     enter(&recorder, thread, &sleep_c, frame_of_c_call(0x20));
     leave(&recorder, thread, 0x10);
-    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(thread->position->top == position_bottom(thread->position));
     CHECK(recorder.counters.lost_leaves == 2);
     recorder_dispose(&recorder);
 }
@@ -78,6 +78,32 @@ children_that_follow_each_other_as_before_are_found_without_a_search(void)
 }
 
 static void
+what_is_kept_of_a_greenlet_has_its_beginning_its_end_and_its_longest_slice(void)
+{
+    struct recorder recorder;
+    int worker, main_greenlet;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    recorder_name_greenlet(&recorder, thread->position, &main_greenlet);
+    run_for(3 * US);
+    uint64_t began_ticks = now();
+    for (int turn = 1; turn <= 3; turn++) {
+        switch_to(&recorder, thread, &worker);
+        run_for((turn == 2 ? 70 : 10) * US);
+        switch_to(&recorder, thread, &main_greenlet);
+        run_for(1 * US);
+    }
+    recorder_end_greenlet(&recorder, thread, position_map_find(&recorder.greenlets, &worker));
+    run_for(500 * US);
+    const struct greenlet_record *record = &recorder.ended_greenlets[0];
+    CHECK(recorder.ended_greenlet_count == 1 && !record->alive);
+    CHECK(record->id == 2 && record->thread_id == 1 && record->class_index == greenlet_class.index);
+    CHECK(record->began_ticks == began_ticks && record->ended_ticks == began_ticks + 92 * US);
+    CHECK(record->longest_slice_ticks == 70 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
 greenlets_of_one_class_share_their_nodes(void)
 {
     struct recorder recorder;
@@ -96,7 +122,7 @@ greenlets_of_one_class_share_their_nodes(void)
     CHECK(node_at(thread, &foo, NULL)->calls == 1000);
     CHECK(thread->tree.node_count == 4); /* thread, its spill, class, foo */
     CHECK(recorder.ended_greenlet_count == 1000);
-    CHECK(recorder.ended_greenlets[999].kind == &foo);
+    CHECK(recorder.ended_greenlets[999].kind_index == foo.index);
     CHECK(!recorder.ended_greenlets[999].alive);
     CHECK(recorder.greenlets.count == 1);
     recorder_dispose(&recorder);
@@ -145,7 +171,7 @@ past_the_budget_paths_fold_into_one_node_a_place(void)
     CHECK(folded != NULL);
     CHECK(folded->calls == recorder.counters.truncated_calls);
     CHECK(recorder.node_count <= 2 * limits.nodes);
-    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(thread->position->top == position_bottom(thread->position));
     CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
     CHECK(charged_ticks(thread) == 200 * US);
     recorder_dispose(&recorder);
@@ -169,7 +195,7 @@ past_the_budget_the_profilers_own_calls_are_not_taken_for_the_programs(void)
     CHECK(recorder.counters.truncated_calls == truncated_calls);
     leave(&recorder, thread, 0x20);
     leave(&recorder, thread, 0x10);
-    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(thread->position->top == position_bottom(thread->position));
     recorder_dispose(&recorder);
 }
 
@@ -254,7 +280,7 @@ another_greenlet_at_the_same_address_is_another(void)
     recorder_unname_greenlet(&recorder, first);
     switch_to(&recorder, thread, &address);
     CHECK(thread->position != first);
-    CHECK(thread->position->top == thread->position->bottom);
+    CHECK(thread->position->top == position_bottom(thread->position));
     recorder_dispose(&recorder);
 }
 
@@ -368,6 +394,8 @@ const struct test recorder_tests[] = {
      a_c_call_is_told_from_its_caller_by_its_mark},
     {"children that follow each other as before are found without a search",
      children_that_follow_each_other_as_before_are_found_without_a_search},
+    {"what is kept of a greenlet has its beginning, its end and its longest slice",
+     what_is_kept_of_a_greenlet_has_its_beginning_its_end_and_its_longest_slice},
     {"greenlets of one class share their nodes", greenlets_of_one_class_share_their_nodes},
     {"past their limit greenlets leave no record but a count",
      past_their_limit_greenlets_leave_no_record_but_a_count},

@@ -493,7 +493,7 @@ waits_without_memory_are_those_of_the_nearest_caller_with_some(void)
     run_for(6 * US);
     switch_to(&recorder, thread, &main_greenlet);
     CHECK(node_at(thread, &foo, &bar)->waits == NULL && node_at(thread, &foo, NULL)->waits == NULL);
-    CHECK(thread->position->bottom->node->waits->waiting_ticks == 7 * US);
+    CHECK(position_base_node(thread->position)->waits->waiting_ticks == 7 * US);
     CHECK(thread->position->waiting_ticks == 7 * US);
     recorder_dispose(&recorder);
 }
