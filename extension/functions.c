@@ -623,6 +623,19 @@ functions_of_greenlet_class(struct functions *functions, PyTypeObject *type)
 }
 
 const struct function *
+functions_of_place(struct functions *functions, const PyCodeObject *code)
+{
+    PyObject *qualname = qualname_of_code_borrowed(code);
+    struct description description = {
+        .kind = KIND_PYTHON,
+        .name = text_borrowed(qualname != NULL ? qualname : code->co_name),
+        .filename = text_borrowed(code->co_filename),
+        .line = code->co_firstlineno,
+    };
+    return functions_are_full(functions) ? NULL : find_or_add_base(functions, &description);
+}
+
+const struct function *
 functions_of_thread(struct functions *functions, const struct text *name)
 {
     struct description description = {.kind = KIND_THREAD, .flags = FUNCTION_IS_BASE, .name = *name};

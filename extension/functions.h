@@ -109,6 +109,9 @@ const struct function *functions_of_greenlet_class(struct functions *functions, 
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
 
+/* A function that is only spoken of; it need not run. */
+const struct function *functions_of_place(struct functions *functions, const PyCodeObject *code);
+
 /* Whether this code is passed over. */
 bool functions_exclude(struct functions *functions, PyCodeObject *code, compat_frame *frame);
 

@@ -27,6 +27,15 @@ greenlets_seed_running(struct tracer *tracer, struct thread *thread, compat_fram
 
 /* -- going to a greenlet --------------------------------------------------------------------------- */
 
+/* One with a record has been noted in an earlier session. */
+static void
+note(struct tracer *tracer, const struct position *position, PyObject *greenlet)
+{
+    if (position != NULL && position_base(position)->record == 0) {
+        notes_take(&tracer->notes, &tracer->functions, greenlet, position->id);
+    }
+}
+
 /* The position of a greenlet that is switched to for the first time in this session. */
 static struct position *
 first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t since_ticks)
@@ -66,6 +75,7 @@ greenlets_position_in_flight(struct tracer *tracer, struct thread *thread, PyObj
     if (position != NULL) {
         mid_flight_recognise(tracer, position, greenlet);
     }
+    note(tracer, position, greenlet);
     return position;
 }
 
@@ -105,7 +115,9 @@ new_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet, c
     struct stack stack;
     struct position *position = NULL;
     if (innermost == NULL || switch_hook_is_called_by_another(tracer)) {
-        return first_seen(tracer, thread, greenlet, thread->last_ticks);
+        position = first_seen(tracer, thread, greenlet, thread->last_ticks);
+        note(tracer, position, greenlet);
+        return position;
     }
     if (stack_of_running(tracer, &stack, innermost)) {
         position = greenlets_position_in_flight(tracer, thread, greenlet, &stack);
@@ -193,6 +205,7 @@ name_running_greenlet(struct tracer *tracer, struct thread *thread, PyObject *gr
     }
     place_running_greenlet(tracer, thread, greenlet_class, stack);
     recorder_name_greenlet(&tracer->recorder, position, greenlet);
+    note(tracer, position, greenlet);
 }
 
 void

@@ -126,15 +126,28 @@ learn_freeze_count(struct module_state *state)
 static int
 intern_names(struct module_state *state)
 {
-    state->module_name_owned = PyUnicode_InternFromString("__module__");
-    state->thread_name_owned = PyUnicode_InternFromString("_name");
-    state->sentinel_key_owned = PyUnicode_InternFromString("greenletprofiler._native.sentinel");
-    state->module_global_owned = PyUnicode_InternFromString("__name__");
-    state->spec_name_owned = PyUnicode_InternFromString("__spec__");
-    state->name_name_owned = PyUnicode_InternFromString("name");
-    bool are_complete = state->module_name_owned && state->thread_name_owned && state->sentinel_key_owned &&
-                        state->module_global_owned && state->spec_name_owned && state->name_name_owned;
-    return are_complete ? 0 : -1;
+    const struct {
+        PyObject **owned;
+        const char *name;
+    } names[] = {
+        {&state->module_name_owned, "__module__"},
+        {&state->thread_name_owned, "_name"},
+        {&state->sentinel_key_owned, "greenletprofiler._native.sentinel"},
+        {&state->module_global_owned, "__name__"},
+        {&state->spec_name_owned, "__spec__"},
+        {&state->name_name_owned, "name"},
+        {&state->spawning_name_owned, "spawning_stack"},
+        {&state->code_name_owned, "f_code"},
+        {&state->line_name_owned, "f_lineno"},
+        {&state->back_name_owned, "f_back"},
+    };
+    for (size_t index = 0; index < sizeof names / sizeof *names; index++) {
+        *names[index].owned = PyUnicode_InternFromString(names[index].name);
+        if (*names[index].owned == NULL) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 /* -- types and exceptions ------------------------------------------------------------------------ */
@@ -231,6 +244,10 @@ native_clear(PyObject *module)
     Py_CLEAR(state->module_global_owned);
     Py_CLEAR(state->spec_name_owned);
     Py_CLEAR(state->name_name_owned);
+    Py_CLEAR(state->spawning_name_owned);
+    Py_CLEAR(state->code_name_owned);
+    Py_CLEAR(state->line_name_owned);
+    Py_CLEAR(state->back_name_owned);
     Py_CLEAR(state->settrace_stand_in_owned);
     Py_CLEAR(state->gettrace_stand_in_owned);
     greenlet_api_clear(&state->greenlet);

@@ -24,6 +24,10 @@ struct module_state {
     PyObject *module_global_owned; /* "__name__" */
     PyObject *spec_name_owned;     /* "__spec__" */
     PyObject *name_name_owned;     /* "name" */
+    PyObject *spawning_name_owned; /* "spawning_stack", of gevent's greenlets, and what its frames have: */
+    PyObject *code_name_owned;     /* "f_code" */
+    PyObject *line_name_owned;     /* "f_lineno" */
+    PyObject *back_name_owned;     /* "f_back" */
     PyObject *thread_name_owned;   /* "_name", where threading.Thread keeps it */
     PyObject *sentinel_key_owned;  /* of a thread's sentinel in its thread-state dict */
     struct greenlet_api greenlet;

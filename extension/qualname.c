@@ -4,6 +4,12 @@
 #if COMPAT_CODE_KNOWS_QUALNAME
 
 PyObject *
+qualname_of_code_borrowed(const PyCodeObject *code)
+{
+    return code->co_qualname;
+}
+
+PyObject *
 qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
 {
     (void)frame;
@@ -11,6 +17,13 @@ qualname_borrowed(const PyCodeObject *code, compat_frame *frame)
 }
 
 #else
+
+PyObject *
+qualname_of_code_borrowed(const PyCodeObject *code)
+{
+    (void)code;
+    return NULL;
+}
 
 /* 3.10's code objects do not know their qualified names. The function that runs this code does: it is
  * looked for among the globals and, for a method, in the classes of the first argument. */

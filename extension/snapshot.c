@@ -194,6 +194,35 @@ greenlets_list(const struct recording_copy *copy)
 }
 
 static PyObject *
+places_list(const struct note *note)
+{
+    PyObject *list_owned = PyList_New(0);
+    for (size_t index = 0; list_owned != NULL && index < note->place_count; index++) {
+        const struct note_place *place = &note->places[index];
+        if (append_steal(list_owned, Py_BuildValue("(ii)", index_of(place->function), place->line)) < 0) {
+            Py_CLEAR(list_owned);
+        }
+    }
+    return list_owned;
+}
+
+static PyObject *
+notes_list(const struct recording_copy *copy)
+{
+    PyObject *list_owned = PyList_New(0);
+    for (size_t index = 0; list_owned != NULL && index < copy->notes.count; index++) {
+        const struct note *note = &copy->notes.notes[index];
+        PyObject *tuple =
+            Py_BuildValue("(KNN)", note->greenlet_id, text_to_str(&note->name), places_list(note));
+        if (append_steal(list_owned, tuple) < 0) {
+            Py_CLEAR(list_owned);
+        }
+        let_others_run(index);
+    }
+    return list_owned;
+}
+
+static PyObject *
 lengths_tuple(const struct slice_kind *kind)
 {
     PyObject *tuple_owned = PyTuple_New(SLICE_LENGTHS);
@@ -361,15 +390,16 @@ static PyObject *
 counters_dict(const struct recording_copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "truncated_calls", copy->counters.truncated_calls,
-        "lost_leaves", copy->counters.lost_leaves, "unmatched_leaves", copy->counters.unmatched_leaves,
-        "unrecorded_greenlets", copy->counters.unrecorded_greenlets, "unrecorded_threads",
-        copy->tracer_counters.unrecorded_threads, "folded_threads", copy->counters.folded_threads,
-        "missed_switches", copy->tracer_counters.missed_switches, "unnamed_calls",
-        copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
-        "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "unmet_greenlets",
-        copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
-        "replaced_profile_functions", copy->tracer_counters.replaced_profile_functions, "frozen_objects",
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "unnoted_greenlets", copy->notes.unkept,
+        "truncated_calls", copy->counters.truncated_calls, "lost_leaves", copy->counters.lost_leaves,
+        "unmatched_leaves", copy->counters.unmatched_leaves, "unrecorded_greenlets",
+        copy->counters.unrecorded_greenlets, "unrecorded_threads", copy->tracer_counters.unrecorded_threads,
+        "folded_threads", copy->counters.folded_threads, "missed_switches",
+        copy->tracer_counters.missed_switches, "unnamed_calls", copy->tracer_counters.unnamed_calls,
+        "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets, "unreached_greenlets",
+        copy->tracer_counters.unreached_greenlets, "unmet_greenlets", copy->tracer_counters.unmet_greenlets,
+        "cut_off_threads", copy->tracer_counters.cut_off_threads, "replaced_profile_functions",
+        copy->tracer_counters.replaced_profile_functions, "frozen_objects",
         copy->tracer_counters.frozen_objects, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
         copy->cpu_unknown, "unkept_slices", copy->slices.unkept, "dropped_intervals", copy->dropped_intervals,
         "dropped_ns", (long long)snapshot_ns(copy, copy->dropped_ticks));
@@ -387,6 +417,7 @@ recording_dict(const struct tracer *tracer, struct recording_copy *copy, struct 
         set_item_steal(dict_owned, "nodes", nodes_dict(copy, threads)) < 0 ||
         set_item_steal(dict_owned, "threads", threads_list(copy, threads)) < 0 ||
         set_item_steal(dict_owned, "greenlets", greenlets_list(copy)) < 0 ||
+        set_item_steal(dict_owned, "notes", notes_list(copy)) < 0 ||
         set_item_steal(dict_owned, "slices", slices_dict(copy)) < 0 ||
         set_item_steal(dict_owned, "timeline", timeline_dict(copy)) < 0 ||
         set_item_steal(dict_owned, "counters", counters_dict(copy)) < 0) {

@@ -120,6 +120,7 @@ recording_copy_free(struct recording_copy *copy)
                 copy->slices.blocking_capacity * sizeof *copy->slices.blocking);
     memory_free(memory, copy->slices.culprits, copy->slices.culprit_capacity * sizeof *copy->slices.culprits);
     memory_free(memory, copy->timeline.entries, copy->timeline.capacity * sizeof *copy->timeline.entries);
+    notes_dispose(&copy->notes, memory);
 }
 
 /* -- copying ------------------------------------------------------------------------------------- */
@@ -300,7 +301,7 @@ copy_recording(struct recording_copy *copy, const struct tracer *tracer)
     copy_greenlets(copy, recorder);
     copy_slices(&copy->slices, recorder);
     copy_timeline(&copy->timeline, recorder);
-    return true;
+    return notes_copy(&copy->notes, &copy->memory, &tracer->notes);
 }
 
 /* Everything up to now, and what it took to say so as our own cost. */

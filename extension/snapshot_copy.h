@@ -83,6 +83,7 @@ struct recording_copy {
     struct greenlet_copy *greenlets;
     struct slices_copy slices;
     struct timeline_copy timeline;
+    struct notes notes;
     size_t function_count;
     struct recorder_counters counters;
     struct tracer_counters tracer_counters;

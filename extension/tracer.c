@@ -257,6 +257,7 @@ tracer_begin_anew(struct tracer *tracer)
 {
     int collects = hold_collector();
     sightings_clear(&tracer->sightings, &tracer->recorder.memory); /* their records are forgotten */
+    notes_dispose(&tracer->notes, &tracer->recorder.memory);
     threads_forget(tracer);
     recorder_forget(&tracer->recorder);
     tracer->counters = (struct tracer_counters){0};

@@ -18,6 +18,7 @@
 #include "compat.h"
 #include "functions.h"
 #include "module.h"
+#include "notes.h"
 #include "recorder.h"
 #include "sightings.h"
 
@@ -104,6 +105,7 @@ struct tracer {
     uint64_t only_tstate_id;    /* the one thread to record; 0: all of them */
     uint64_t ended_tstate_id;   /* the thread that ended last: it may still emit events */
     struct sightings sightings; /* greenlets that live without a position */
+    struct notes notes;         /* of greenlets that have one, or had */
 
     bool initialized;
     bool records_builtins;

@@ -22,6 +22,7 @@ class Recorder:
         filters: tuple[tuple[int, bool, bool, str], ...] = ...,
         blocking_ns: int = ...,
         timeline: int = ...,
+        spawn_places: bool = ...,
         memory_limit: int = ...,
         failing_request: int = ...,
     ) -> None: ...

@@ -48,6 +48,10 @@ _MEANINGS: Final = {
     "unrecorded_greenlets": (
         "{count:,} greenlets have no record of their own. Their time and calls are in all other numbers."
     ),
+    "unnoted_greenlets": (
+        "{count:,} greenlets go by their function and number: there was no room for their names, or for where"
+        " they were spawned."
+    ),
     "unrecorded_threads": (
         "{count:,} times there was no memory to record a thread. What it did is not in the numbers."
     ),

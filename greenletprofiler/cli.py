@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         recording = Recording(
             options.builtins, not options.single_thread, filters, options.block_threshold,
             checked_hubs(options.hub), options.timeline or any(map(_needs_timeline, options.output)),
+            options.spawn_places,
         )  # fmt: skip
         return Run(report, recording, frames_outside(sys._getframe())).run(program)
     except ProfilerError as error:
@@ -172,6 +173,11 @@ def _parser() -> _Parser:
     parser.add_argument(
         "--timeline", action="store_true",
         help="keep the last million switches; .trace.json files are made of them, and ask for it themselves",
+    )  # fmt: skip
+    parser.add_argument(
+        "--spawn-places", action="store_true",
+        help="find out where gevent's greenlets were spawned, a microsecond or two for each; the table names"
+        " the places",
     )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",

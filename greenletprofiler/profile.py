@@ -37,6 +37,7 @@ from greenletprofiler.costs import EventCosts, ProfilerCost, without_event_costs
 from greenletprofiler.errors import DifferenceError
 from greenletprofiler.filters import Filters
 from greenletprofiler.folds import Fold
+from greenletprofiler.greenlets import greenlets_of, notes_of
 from greenletprofiler.slices import KindKey, RecordedSlices
 from greenletprofiler.timeline import Timeline
 from greenletprofiler.values import (
@@ -46,7 +47,6 @@ from greenletprofiler.values import (
     Function,
     FunctionStats,
     GreenletKind,
-    GreenletState,
     GreenletStats,
     SliceStats,
     ThreadStats,
@@ -150,6 +150,7 @@ class Profile:
         records = tuple(raw["threads"])
         roots = tuple(node_of[record[5]] for record in records)
         slices = RecordedSlices.from_snapshot(raw["slices"], functions, places, node_of)
+        notes = notes_of(raw["notes"], functions, places)
         recorded = Recorded(tree, records, roots, slices)
         shown, taken_ns = _without_costs(tree, costs)
         return cls(
@@ -161,7 +162,7 @@ class Profile:
             filters=filters,
             unmatched_patterns=unmatched_patterns,
             threads=recorded.threads(shown, taken_ns),
-            greenlets=tuple(_greenlets(raw["greenlets"], functions, places, tree, node_of)),
+            greenlets=tuple(greenlets_of(raw["greenlets"], functions, places, tree, node_of, notes)),
             counters=MappingProxyType(dict(raw["counters"])),
             call_tree=shown,
             cost=_cost(recorded, taken_ns, costs, raw["counters"]),
@@ -291,8 +292,9 @@ class Profile:
     @cached_property
     def blocking_slices(self) -> tuple[BlockingSlice, ...]:
         """The longest slices that blocked, 50 and those that still go on, the longest first."""
+        names = {greenlet.id: greenlet.name for greenlet in self.greenlets if greenlet.given_name}
         return self._recorded.slices.blocking(
-            self.call_tree, self.started_at_ns - self.started_monotonic_ns
+            self.call_tree, self.started_at_ns - self.started_monotonic_ns, names
         )
 
     @cached_property
@@ -389,35 +391,6 @@ def _cost(
         calibration=costs,
         **{name: counters.get(name, 0) for name in COUNTED_COSTS},
     )
-
-
-def _greenlets(
-    records: Iterable[Sequence[Any]],
-    functions: Sequence[Function],
-    places: Sequence[int],
-    tree: CallTree,
-    node_of: Sequence[int],
-) -> Iterator[GreenletStats]:
-    """Those in one place share its stack."""
-    stacks: dict[int, tuple[Function, ...]] = {-1: ()}
-    for (
-        id_, thread_id, class_, first, *times, switches, began_ns, ended_ns, longest_ns, alive, running, row
-    ) in records:
-        if row not in stacks:
-            stacks[row] = tuple(each for each in TreeNode(tree, node_of[row]).path if each.is_function)
-        yield GreenletStats(
-            id_, thread_id, functions[places[class_]], None if first < 0 else functions[places[first]],
-            alive, switches, Times(*times), began_ns, None if alive else ended_ns, longest_ns,
-            _state(alive, running, row), stacks[row],
-        )  # fmt: skip
-
-
-def _state(alive: bool, running: bool, row: int) -> GreenletState:
-    if not alive:
-        return "ended"
-    if row < 0:
-        return "unknown"
-    return "running" if running else "suspended"
 
 
 def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:

@@ -140,6 +140,7 @@ class Recording:
     block_threshold: float
     hubs: tuple[str, ...]
     timeline: bool
+    spawn_places: bool
 
 
 class _ProgramProfiler(Profiler):
@@ -158,6 +159,7 @@ class _ProgramProfiler(Profiler):
             recording.block_threshold,
             recording.hubs,
             recording.timeline,
+            recording.spawn_places,
         )
 
 

@@ -164,13 +164,16 @@ class RecordedSlices:
             culprits={place_of[node]: culprit for node, culprit in self.culprits.items()},
         )
 
-    def blocking(self, tree: CallTree, utc_less_monotonic_ns: int) -> tuple[BlockingSlice, ...]:
+    def blocking(
+        self, tree: CallTree, utc_less_monotonic_ns: int, given_names: Mapping[int, str]
+    ) -> tuple[BlockingSlice, ...]:
         """The slices that are kept, the longest first."""
         records = sorted(self.records, key=lambda record: record.length_ns, reverse=True)
         return tuple(
             BlockingSlice(
                 record.thread_id, record.greenlet_id, record.greenlet_class, record.first_function,
-                record.began_ns + utc_less_monotonic_ns, record.length_ns, record.cpu_ns, record.suspended,
+                given_names.get(record.greenlet_id, ""), record.began_ns + utc_less_monotonic_ns,
+                record.length_ns, record.cpu_ns, record.suspended,
                 record.is_over, TreeNode(tree, record.culprit), TreeNode(tree, record.culprit).path,
                 tuple((TreeNode(tree, node), ns) for node, ns in record.samples),
             )

@@ -4,6 +4,7 @@
     Times           six sums in nanoseconds
     FunctionStats   a function over the whole profile, with its Edges to callers and callees
     ThreadStats, GreenletStats, GreenletKind
+    SpawnPlace      where a greenlet was spawned
     SliceStats      how long greenlets of a kind ran at a stretch
     BlockingSlice   a long one, while others were suspended; Blocker: what such slices were spent on
 
@@ -239,10 +240,24 @@ class ThreadStats:
 
 @ours
 @dataclass(frozen=True, slots=True)
+class SpawnPlace:
+    """A place in the program: a function, and the line that it had come to."""
+
+    function: Function
+    line: int
+
+    def __str__(self) -> str:
+        return f"{self.function.filename}:{self.line} in {self.function.label}"
+
+
+@ours
+@dataclass(frozen=True, slots=True)
 class GreenletStats:
     """A greenlet.
 
     greenlet_class: a Function of kind "greenlet"; first_function: entered first at its base, None if none.
+    given_name: what its attribute `name` was set to before it first ran; "" if it was not.
+    spawned_at: where, if Profiler(spawn_places=True) asked for it and gevent spawned it.
     switches: how often it was switched to.
     began_ns, ended_ns: when it was seen first, and when it ended, since the recording's first start
         (Profile.started_at); None if it has not ended.
@@ -255,6 +270,8 @@ class GreenletStats:
     thread_id: int
     greenlet_class: Function
     first_function: Function | None
+    given_name: str
+    spawned_at: SpawnPlace | None
     alive: bool
     switches: int
     times: Times
@@ -266,8 +283,8 @@ class GreenletStats:
 
     @property
     def name(self) -> str:
-        """Its first function, or its class, with its number."""
-        return _numbered_name(self.greenlet_class, self.first_function, self.id)
+        """The name that it was given, or its first function, or its class, with its number."""
+        return self.given_name or _numbered_name(self.greenlet_class, self.first_function, self.id)
 
 
 #: Slices are counted by length: below these numbers of nanoseconds, powers of two from a microsecond to
@@ -339,6 +356,7 @@ class BlockingSlice:
     greenlet_id: int
     greenlet_class: Function
     first_function: Function | None
+    given_name: str
     began_at_ns: int
     length_ns: int
     cpu_ns: int
@@ -355,8 +373,8 @@ class BlockingSlice:
 
     @property
     def greenlet_name(self) -> str:
-        """Its first function, or its class, with its number."""
-        return _numbered_name(self.greenlet_class, self.first_function, self.greenlet_id)
+        """The name that it was given, or its first function, or its class, with its number."""
+        return self.given_name or _numbered_name(self.greenlet_class, self.first_function, self.greenlet_id)
 
 
 def _numbered_name(greenlet_class: Function, first_function: Function | None, number: int) -> str:

@@ -165,6 +165,7 @@ class SnapshotBuilder:
                 "culprits": list(self.culprits),
             },
             "timeline": None,
+            "notes": [],
             "counters": dict(self.counters),
         }
 

@@ -1,11 +1,13 @@
 """The table for the terminal: where the time went, by function.
 
-    Recorded 2.113 s in 1 thread, 3 greenlets: CPU 1.998 s, running 2.001 s, idle 0.100 s
+    Recorded 2.113 s in 1 thread, 3 greenlets, 42 switches: CPU 1.998 s, running 2.001 s, idle 0.100 s
     Times in seconds; self is CPU time; sorted by self
 
     calls   self    cpu  running  waiting  contended  function
         1  1.330  1.331    1.340    0.671      0.670  foo                  examples/foo_bar.py:12
        20  0.001  0.001    0.001    0.671      0.670  sleep                gevent/hub.py:154
+
+    Greenlets: 3, of 3 kinds ...
 
     Held up: 2 slices of 0.1 s or more while other greenlets of their thread were suspended ...
 
@@ -27,6 +29,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from greenletprofiler.exporters.blocked import blocked_lines
+from greenletprofiler.exporters.kinds import kind_lines
 from greenletprofiler.exporters.suspended import suspended_lines
 from greenletprofiler.exporters.text import (
     GAP,
@@ -66,7 +69,11 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     yield ""
     yield from _rows(shown, clock, unit, width, _columns_for(profile, width))
     yield from _rest(functions[len(shown) :], clock, unit, width)
-    parts = [*blocked_lines(profile, unit, width), *suspended_lines(profile, width)]
+    parts = [
+        *kind_lines(profile, unit, width),
+        *blocked_lines(profile, unit, width),
+        *suspended_lines(profile, width),
+    ]
     yield from [*parts, ""] if parts else []
     yield from wrapped(_cost(profile), width)
     if profile.filters:
@@ -85,9 +92,10 @@ def _summary(profile: Profile) -> str:
     times = {"CPU": total.cpu_ns, "running": total.running_ns, "idle": total.idle_ns}
     parts = ", ".join(f"{name} {ns / 1e9:,.3f} s" for name, ns in times.items() if ns or name != "idle")
     greenlets = len(profile.greenlets) + profile.counters.get("unrecorded_greenlets", 0)
+    switches = sum(thread.switches for thread in profile.threads)
     return (
         f"Recorded {profile.recorded_ns / 1e9:,.3f} s in {count(len(profile.threads), 'thread')},"
-        f" {count(greenlets, 'greenlet')}: {parts}"
+        f" {count(greenlets, 'greenlet')}, {count(switches, 'switch', 'switches')}: {parts}"
     )
 
 
