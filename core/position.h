@@ -2,7 +2,8 @@
  *
  *      bottom -> [0]             node [Greenlet]        the base: never left
  *                [1]  frame A    node foo
- *      top ----> [2]  frame A|1  node sleep             a C call carries its caller's frame, marked
+ *                [2]  frame A|2  node [tag GET /]       a tag, of the call below it
+ *      top ----> [3]  frame A|1  node sleep             a C call carries its caller's frame, marked
  *
  * A leave is matched by the frame it comes from, never by its function: a lost or a doubled leave can
  * then not be taken for that of a recursive caller.
@@ -36,17 +37,29 @@ struct open_call {
     struct node *node;
 };
 
-/* Frames are aligned, so the lowest bit is free to mark a C call made from that frame. */
+/* Frames are aligned, so the lowest bits are free to mark a C call made from that frame, or a tag of its call. */
 static inline uintptr_t
 frame_of_c_call(uintptr_t caller_frame)
 {
     return caller_frame | 1;
 }
 
-static inline bool
-frame_is_of_c_call(uintptr_t frame)
+static inline uintptr_t
+frame_of_tag(uintptr_t frame)
 {
-    return (frame & 1) != 0;
+    return frame | 2;
+}
+
+static inline bool
+frame_is_of_tag(uintptr_t frame)
+{
+    return (frame & 2) != 0;
+}
+
+static inline bool
+frame_is_of_python_call(uintptr_t frame)
+{
+    return (frame & 3) == 0;
 }
 
 #define POSITION_ID_BITS 40
@@ -98,7 +111,7 @@ position_base_node(const struct position *position)
 static inline const struct open_call *
 position_python_call_from(const struct position *position, const struct open_call *call)
 {
-    while (call != position_bottom(position) && frame_is_of_c_call(call->frame)) {
+    while (call != position_bottom(position) && !frame_is_of_python_call(call->frame)) {
         call--;
     }
     return call;

@@ -216,6 +216,17 @@ recorder_open_without_room(struct recorder *recorder, struct thread *thread, uin
     recorder->counters.truncated_calls++;
 }
 
+/* Without tags, which end with their calls. */
+static uint64_t
+calls_above(const struct position *position, const struct open_call *call)
+{
+    uint64_t count = 0;
+    for (const struct open_call *each = position->top; each > call; each--) {
+        count += !frame_is_of_tag(each->frame);
+    }
+    return count;
+}
+
 void
 recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_t frame)
 {
@@ -227,7 +238,7 @@ recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_
     } else if (call == NULL) {
         recorder->counters.unmatched_leaves++;
     } else {
-        recorder->counters.lost_leaves += (uint64_t)(position->top - call);
+        recorder->counters.lost_leaves += calls_above(position, call);
         base->unstored_calls = 0;
         position->top = call - 1;
     }
@@ -246,6 +257,79 @@ recorder_close_from(struct position *position, const struct open_call *call)
     struct open_call *bottom = position_bottom(position);
     position->top = bottom + (call - bottom) - 1;
     bottom->base.unstored_calls = 0;
+}
+
+/* -- tags ---------------------------------------------------------------------------------------- */
+
+/* The innermost call of the program's in Python, or a tag of it; the base if there is none. */
+static struct open_call *
+program_call(const struct position *position)
+{
+    struct open_call *call = position->top;
+    while (call != position_bottom(position) && !frame_is_of_tag(call->frame) &&
+           (!frame_is_of_python_call(call->frame) || node_is_the_profilers(call->node))) {
+        call--;
+    }
+    return call;
+}
+
+static struct node *
+tag_node(struct recorder *recorder, struct thread *thread, struct node *parent, const struct function *tag)
+{
+    if ((parent->function->flags & FUNCTION_IS_TRUNCATED) != 0) {
+        return NULL;
+    }
+    struct node *node = tree_find(&thread->tree, parent, tag->key);
+    return node != NULL ? node : add_node(recorder, thread, parent, tag, recorder->limits.nodes);
+}
+
+static bool
+has_room_for_call(struct recorder *recorder, struct position *position)
+{
+    return position_base(position)->unstored_calls == 0 &&
+           (position->top + 1 < position->limit || position_grow(&recorder->memory, position));
+}
+
+static void
+insert_above(struct position *position, struct open_call *call, struct node *node)
+{
+    memmove(call + 2, call + 1, (size_t)(position->top - call) * sizeof *call);
+    call[1].frame = frame_of_tag(call->frame);
+    call[1].node = node;
+    position->top++;
+}
+
+void
+recorder_open_tag(struct recorder *recorder, struct thread *thread, const struct function *tag)
+{
+    struct position *position = thread->position;
+    bool has_room = has_room_for_call(recorder, position);
+    struct open_call *call = program_call(position);
+    if (call == position_bottom(position)) {
+        return;
+    }
+    struct node *node = has_room ? tag_node(recorder, thread, call->node, tag) : NULL;
+    if (node == NULL) {
+        recorder->counters.unopened_tags++;
+        return;
+    }
+    node->calls++;
+    insert_above(position, call, node);
+}
+
+void
+recorder_close_tag(struct thread *thread, const struct function *tag)
+{
+    struct position *position = thread->position;
+    struct open_call *call = position->top;
+    while (call != position_bottom(position) &&
+           !(frame_is_of_tag(call->frame) && call->node->function == tag)) {
+        call--;
+    }
+    if (call != position_bottom(position)) {
+        memmove(call, call + 1, (size_t)(position->top - call) * sizeof *call);
+        position->top--;
+    }
 }
 
 /* -- greenlets ----------------------------------------------------------------------------------- */

@@ -66,6 +66,7 @@ struct recorder_counters {
     uint64_t unmatched_leaves;     /* leaves of calls that were never seen to begin */
     uint64_t unrecorded_greenlets; /* ended, and found no room for a record */
     uint64_t folded_threads;
+    uint64_t unopened_tags; /* for which there was no room */
 };
 
 struct recorder {
@@ -188,6 +189,13 @@ struct node *recorder_find_child(struct thread *thread, const void *key);
 
 /* The [truncated] node below the top, or the thread's: there is always one. Counts what is truncated. */
 struct node *recorder_truncated_child(struct recorder *recorder, struct thread *thread);
+
+/* What the program's innermost call does from now on, the profiler's own calls left aside, is below this tag: until
+ * it is closed, or the call is over. Where the program has no call nothing is tagged. */
+void recorder_open_tag(struct recorder *recorder, struct thread *thread, const struct function *tag);
+
+/* The innermost one of these of the running greenlet; there need be none. */
+void recorder_close_tag(struct thread *thread, const struct function *tag);
 
 /* Cold half of recorder_leave(). */
 void recorder_leave_deeper(struct recorder *recorder, struct thread *thread, uintptr_t frame);

@@ -32,6 +32,7 @@ enum function_flags {
     FUNCTION_IS_TRUNCATED = 1 << 3, /* stands for the paths that found no room */
     FUNCTION_IS_BASE = 1 << 4,      /* a thread, a class of greenlets, a mark: no function */
     FUNCTION_IS_EXCLUDED = 1 << 5,  /* filtered out: it has no node */
+    FUNCTION_IS_TAG = 1 << 6,       /* no function: a part of its caller's call, that the program has named */
 };
 
 struct function {

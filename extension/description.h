@@ -19,6 +19,7 @@ enum function_kind {
     KIND_GREENLET,
     KIND_TRUNCATED,
     KIND_EXCLUDED,
+    KIND_TAG,
 };
 
 /* The texts are borrowed from what is described. */

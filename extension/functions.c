@@ -622,6 +622,29 @@ functions_of_greenlet_class(struct functions *functions, PyTypeObject *type)
     return functions->class_function;
 }
 
+static struct description
+describe_tag(const struct text *name)
+{
+    return (struct description){.kind = KIND_TAG, .flags = FUNCTION_IS_TAG, .name = *name};
+}
+
+const struct function *
+functions_of_tag(struct functions *functions, const struct text *name)
+{
+    struct description description = describe_tag(name);
+    struct function_record *record = find_by_identity(functions, hash_description(&description));
+    if (record != NULL) {
+        return &record->function;
+    }
+    if (functions->tag_count >= MOST_TAGS) {
+        const struct text other = text_of_c_string("[other]");
+        description = describe_tag(&other);
+    }
+    const struct function *tag = find_or_add_base(functions, &description);
+    functions->tag_count += tag != NULL && functions->tag_count < MOST_TAGS;
+    return tag;
+}
+
 const struct function *
 functions_of_place(struct functions *functions, const PyCodeObject *code)
 {

@@ -46,6 +46,8 @@ struct function_record {
     struct function_record *next_by_identity;
 };
 
+#define MOST_TAGS 1000
+
 struct text_list {
     struct text *texts;
     size_t count;
@@ -80,6 +82,7 @@ struct functions {
     struct function_record **records;
     size_t count;
     size_t capacity;
+    size_t tag_count;
     size_t limit; /* what is called for the first time past it has no name */
     struct function_record **by_key;
     struct function_record **by_identity;
@@ -108,6 +111,9 @@ const struct function *functions_of_callable(struct functions *functions, const 
 const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
+
+/* What the program calls a part of itself; past MOST_TAGS names more are one. */
+const struct function *functions_of_tag(struct functions *functions, const struct text *name);
 
 /* A function that is only spoken of; it need not run. */
 const struct function *functions_of_place(struct functions *functions, const PyCodeObject *code);

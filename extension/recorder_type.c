@@ -207,6 +207,29 @@ recorder_self_ns(PyObject *self, PyObject *code)
 }
 
 static PyObject *
+with_tag(PyObject *self, PyObject *name, void (*do_it)(struct tracer *, PyObject *))
+{
+    if (!PyUnicode_Check(name)) {
+        PyErr_SetString(PyExc_TypeError, "a tag is a str");
+        return NULL;
+    }
+    do_it((struct tracer *)self, name);
+    Py_RETURN_NONE;
+}
+
+static PyObject *
+recorder_enter_tag(PyObject *self, PyObject *name)
+{
+    return with_tag(self, name, tracer_enter_tag);
+}
+
+static PyObject *
+recorder_exit_tag(PyObject *self, PyObject *name)
+{
+    return with_tag(self, name, tracer_exit_tag);
+}
+
+static PyObject *
 recorder_running(PyObject *self, void *closure)
 {
     (void)closure;
@@ -235,6 +258,9 @@ static PyMethodDef recorder_methods[] = {
     {"self_ns", recorder_self_ns, METH_O,
      "self_ns(code): running time so far of that function, where the calling one called it; 0 if it did "
      "not."},
+    {"enter_tag", recorder_enter_tag, METH_O,
+     "enter_tag(name): what the program's innermost call does from now on is below this tag."},
+    {"exit_tag", recorder_exit_tag, METH_O, "exit_tag(name): ... no more. There need be none."},
     {"snapshot", recorder_snapshot, METH_NOARGS, "What was recorded so far, as plain values."},
     {NULL, NULL, 0, NULL},
 };

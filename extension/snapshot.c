@@ -22,10 +22,19 @@ static const char *const column_names[ROW_COLUMNS] = {
 };
 
 static const char *const kind_names[] = {
-    [KIND_PYTHON] = "python",           [KIND_FUNCTION] = "function",   [KIND_METHOD] = "method",
-    [KIND_CLASSMETHOD] = "classmethod", [KIND_SLOT] = "slot",           [KIND_TYPE] = "type",
-    [KIND_CYTHON] = "cython",           [KIND_CALLABLE] = "callable",   [KIND_THREAD] = "thread",
-    [KIND_GREENLET] = "greenlet",       [KIND_TRUNCATED] = "truncated", [KIND_EXCLUDED] = "excluded",
+    [KIND_PYTHON] = "python",
+    [KIND_FUNCTION] = "function",
+    [KIND_METHOD] = "method",
+    [KIND_CLASSMETHOD] = "classmethod",
+    [KIND_SLOT] = "slot",
+    [KIND_TYPE] = "type",
+    [KIND_CYTHON] = "cython",
+    [KIND_CALLABLE] = "callable",
+    [KIND_THREAD] = "thread",
+    [KIND_GREENLET] = "greenlet",
+    [KIND_TRUNCATED] = "truncated",
+    [KIND_EXCLUDED] = "excluded",
+    [KIND_TAG] = "tag",
 };
 
 /* A list may be long: no reason to stop the program until it is made. */
@@ -390,16 +399,16 @@ static PyObject *
 counters_dict(const struct recording_copy *copy)
 {
     return Py_BuildValue(
-        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "unnoted_greenlets", copy->notes.unkept,
+        "{sKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsKsL}", "unnoted_greenlets", copy->notes.unkept,
         "truncated_calls", copy->counters.truncated_calls, "lost_leaves", copy->counters.lost_leaves,
         "unmatched_leaves", copy->counters.unmatched_leaves, "unrecorded_greenlets",
         copy->counters.unrecorded_greenlets, "unrecorded_threads", copy->tracer_counters.unrecorded_threads,
-        "folded_threads", copy->counters.folded_threads, "missed_switches",
-        copy->tracer_counters.missed_switches, "unnamed_calls", copy->tracer_counters.unnamed_calls,
-        "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets, "unreached_greenlets",
-        copy->tracer_counters.unreached_greenlets, "unmet_greenlets", copy->tracer_counters.unmet_greenlets,
-        "cut_off_threads", copy->tracer_counters.cut_off_threads, "replaced_profile_functions",
-        copy->tracer_counters.replaced_profile_functions, "frozen_objects",
+        "folded_threads", copy->counters.folded_threads, "unopened_tags", copy->counters.unopened_tags,
+        "missed_switches", copy->tracer_counters.missed_switches, "unnamed_calls",
+        copy->tracer_counters.unnamed_calls, "unplaced_greenlets", copy->tracer_counters.unplaced_greenlets,
+        "unreached_greenlets", copy->tracer_counters.unreached_greenlets, "unmet_greenlets",
+        copy->tracer_counters.unmet_greenlets, "cut_off_threads", copy->tracer_counters.cut_off_threads,
+        "replaced_profile_functions", copy->tracer_counters.replaced_profile_functions, "frozen_objects",
         copy->tracer_counters.frozen_objects, "cpu_clock_reads", copy->cpu_reads, "cpu_clock_unknown",
         copy->cpu_unknown, "unkept_slices", copy->slices.unkept, "dropped_intervals", copy->dropped_intervals,
         "dropped_ns", (long long)snapshot_ns(copy, copy->dropped_ticks));

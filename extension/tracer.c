@@ -81,7 +81,45 @@ tracer_calls_from_elsewhere(struct tracer *tracer, struct thread *thread, PyCode
         recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock)); /* it ended without an event */
         return true;
     }
-    return !tracer_is_excluded(tracer, thread, code, frame);
+    return recorder_is_on_top(thread, frame_of_tag((uintptr_t)frame)) ||
+           !tracer_is_excluded(tracer, thread, code, frame);
+}
+
+/* -- tags ---------------------------------------------------------------------------------------- */
+
+/* The thread, with its tag; NULL where there is nothing to do. */
+static struct thread *
+thread_for_tag(struct tracer *tracer, PyObject *name, const struct function **tag)
+{
+    struct thread *thread = tracer->running ? tracer_thread(tracer, compat_thread_state(), NULL) : NULL;
+    if (thread != NULL) {
+        struct text text = text_borrowed(name);
+        thread_charge(thread, clock_ticks(&tracer->recorder.clock));
+        *tag = functions_of_tag(&tracer->functions, &text);
+    }
+    return thread;
+}
+
+void
+tracer_enter_tag(struct tracer *tracer, PyObject *name)
+{
+    const struct function *tag = NULL;
+    struct thread *thread = thread_for_tag(tracer, name, &tag);
+    if (thread != NULL && tag != NULL) {
+        recorder_open_tag(&tracer->recorder, thread, tag);
+    } else if (thread != NULL) {
+        tracer->recorder.counters.unopened_tags++;
+    }
+}
+
+void
+tracer_exit_tag(struct tracer *tracer, PyObject *name)
+{
+    const struct function *tag = NULL;
+    struct thread *thread = thread_for_tag(tracer, name, &tag);
+    if (thread != NULL && tag != NULL) {
+        recorder_close_tag(thread, tag);
+    }
 }
 
 void

@@ -209,6 +209,11 @@ struct node *tracer_child_of_code(struct tracer *tracer, struct thread *thread, 
 struct node *tracer_child_of_callable(struct tracer *tracer, struct thread *thread, const void *key,
                                       PyObject *callable);
 
+/* What the calling function does from now on is below a tag of this name, a str; until tracer_exit_tag() or its end.
+ * Leaves no exception. */
+void tracer_enter_tag(struct tracer *tracer, PyObject *name);
+void tracer_exit_tag(struct tracer *tracer, PyObject *name);
+
 /* Cold halves of tracer_is_excluded(), tracer_enter_c(), tracer_leave() and tracer_leave_c(). */
 bool tracer_decide_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
                             compat_frame *frame);
@@ -323,7 +328,8 @@ tracer_leave_c(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
         recorder_leave_top(thread, clock_ticks(&tracer->recorder.clock));
         return true;
     }
-    if (recorder_is_on_top(thread, (uintptr_t)frame)) {
+    if (recorder_is_on_top(thread, (uintptr_t)frame) ||
+        recorder_is_on_top(thread, frame_of_tag((uintptr_t)frame))) {
         return true;
     }
     if (tracer_is_excluded(tracer, thread, code, frame)) {

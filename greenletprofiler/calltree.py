@@ -22,7 +22,7 @@ from functools import cached_property
 from typing import Any, Final
 
 from greenletprofiler import _native
-from greenletprofiler.values import Function, Times
+from greenletprofiler.values import TAG_KIND, Function, Times
 
 #: Order of the six time columns: the fields of Times.
 TIME_COLUMNS: Final = ("running_ns", "cpu_ns", "waiting_ns", "idle_ns", "contended_ns", "lag_ns")
@@ -98,6 +98,21 @@ class CallTree:
         return CallTree(
             self.functions, self.parent, self.function, self.calls, self.resumes, self.passed_over, self_times
         )
+
+    @cached_property
+    def without_tags(self) -> CallTree:
+        """The same nodes, where a tag's own times are those of the function that it is a part of."""
+        is_tag = [function.kind == TAG_KIND for function in self.functions]
+        if not any(is_tag):
+            return self
+        tags = array("i", (-1 if is_tag[function] else node for node, function in enumerate(self.function)))
+        above = numbers(_native.groups_above(self.parent, tags))
+        place = array("i", (outer if own < 0 else own for own, outer in zip(tags, above, strict=True)))
+
+        def settled(column: array[int]) -> array[int]:
+            return values(_native.sum_by(column, place, len(self)))
+
+        return self.with_times(each_column(settled, self.self_times))
 
     @cached_property
     def inclusive_times(self) -> Columns:

@@ -52,6 +52,7 @@ _MEANINGS: Final = {
         "{count:,} greenlets go by their function and number: there was no room for their names, or for where"
         " they were spawned."
     ),
+    "unopened_tags": "{count:,} times there was no room for a tag. What was done in it is not below it.",
     "unrecorded_threads": (
         "{count:,} times there was no memory to record a thread. What it did is not in the numbers."
     ),

@@ -13,6 +13,7 @@ ProfilerError
         FormatError
         DifferenceError
         TimelineError
+        TagError
     OutputError             (also an OSError) a file could not be written
 """
 
@@ -69,6 +70,10 @@ class FilterError(UsageError):
 
 class DifferenceError(UsageError):
     """Two profiles of which neither continues the other."""
+
+
+class TagError(UsageError):
+    """What is to name a part of the program is no name."""
 
 
 class TimelineError(UsageError):

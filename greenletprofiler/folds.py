@@ -2,7 +2,8 @@
 
 The caller says which functions belong together (a *group*: usually one function, for some file formats all
 that share a name there) and which are skipped (group -1: marks such as a greenlet's base). A skipped node's
-children are called by the group above it, if there is one.
+children are called by the group above it, if there is one. What tags have of their own is handed in with the
+functions that they are a part of: see CallTree.without_tags.
 
     inclusive of a group   subtrees of its outermost nodes
     edge a -> b            nodes of b right below a; its inclusive time is that of those which are outermost

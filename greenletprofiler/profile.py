@@ -41,6 +41,7 @@ from greenletprofiler.greenlets import greenlets_of, notes_of
 from greenletprofiler.slices import KindKey, RecordedSlices
 from greenletprofiler.timeline import Timeline
 from greenletprofiler.values import (
+    TAG_KIND,
     Blocker,
     BlockingSlice,
     Edge,
@@ -49,6 +50,7 @@ from greenletprofiler.values import (
     GreenletKind,
     GreenletStats,
     SliceStats,
+    TagStats,
     ThreadStats,
     Times,
     checked_clock,
@@ -302,11 +304,22 @@ class Profile:
         """What all slices that blocked were spent on, the most time first."""
         return self._recorded.slices.blockers(self.call_tree)
 
+    @cached_property
+    def tags(self) -> tuple[TagStats, ...]:
+        """What was done below each tag, the most CPU time first."""
+        groups, names = self._groups(lambda function: function.name if function.kind == TAG_KIND else None)
+        sums = folds.fold(self.call_tree, groups, len(names)).groups
+        tags = [
+            TagStats(name, each.calls, each.inclusive) for name, each in zip(names, sums, strict=True)
+        ]
+        return tuple(sorted(tags, key=lambda tag: tag.times.cpu_ns, reverse=True))
+
     def fold(self, key: Callable[[Function], K | None]) -> tuple[tuple[K, ...], Fold]:
         """Sums of the functions that share a key, for file formats that know functions by less than their
-        identity: keys, and the Fold whose groups are in the same order. Key None skips a function."""
+        identity: keys, and the Fold whose groups are in the same order. Key None skips a function. What tags
+        have of their own is with the functions that they are a part of."""
         groups, keys = self._groups(key)
-        return keys, folds.fold(self.call_tree, groups, len(keys))
+        return keys, folds.fold(self.call_tree.without_tags, groups, len(keys))
 
     def _groups(self, key: Callable[[Function], K | None]) -> tuple[array[int], tuple[K, ...]]:
         """For each function the index of its key, -1 for key None; and the keys, of what is in the tree."""
@@ -354,7 +367,8 @@ class Profile:
 
     @cached_property
     def _fold(self) -> Fold:
-        return folds.fold(self.call_tree, self._function_groups[0], len(self._folded_functions))
+        groups, functions = self._function_groups
+        return folds.fold(self.call_tree.without_tags, groups, len(functions))
 
     @cached_property
     def _function_groups(self) -> tuple[array[int], tuple[Function, ...]]:

@@ -21,7 +21,13 @@ from greenletprofiler import _native
 from greenletprofiler._unpatched import allocate_lock
 from greenletprofiler.calibration import Calibration
 from greenletprofiler.costs import EventCosts
-from greenletprofiler.errors import AlreadyRunningError, DecorationError, NotRunningError, ToolIdsTakenError
+from greenletprofiler.errors import (
+    AlreadyRunningError,
+    DecorationError,
+    NotRunningError,
+    TagError,
+    ToolIdsTakenError,
+)
 from greenletprofiler.filters import Filters
 from greenletprofiler.hubs import checked_hubs, polls_of
 from greenletprofiler.profile import Profile
@@ -48,6 +54,27 @@ NODE_BUDGET: Final = 1_000_000
 
 #: Seconds, as gevent's own monitor has it.
 BLOCK_THRESHOLD: Final = 0.1
+
+
+class Tag:
+    """What Profiler.tag() returns: a context manager, for any number of uses.
+
+    It does nothing while the profiler is stopped.
+    """
+
+    __slots__ = ("_name", "_recorder")
+
+    def __init__(self, recorder: _native.Recorder, name: str) -> None:
+        self._recorder = recorder
+        self._name = name
+
+    def __enter__(self) -> None:
+        self._recorder.enter_tag(self._name)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._recorder.exit_tag(self._name)
 
 
 class Profiler:
@@ -151,6 +178,19 @@ class Profiler:
         raw = self._recorder.snapshot()
         unmatched = self._filters.unmatched(self._recorder.matched_patterns)
         return Profile.from_snapshot(raw, self._event_costs, self._filters, unmatched)
+
+    def tag(self, name: str) -> Tag:
+        """Names a part of the program: `with profiler.tag("GET /users"):` tells of what is done in there.
+
+        In Profile.tags, and in the call tree below a mark of its own; functions and edges are as without it.
+        A tag is its greenlet's: one that is spawned in it does not have it. It ends with the function that
+        entered it at the latest, which for a generator is its yield. Past 1,000 names more are "[other]".
+
+        Raises TagError for what is no name.
+        """
+        if not isinstance(name, str) or not name:
+            raise TagError(f"{name!r} names no part of a program: a tag is a text, such as 'GET /users'.")
+        return Tag(self._recorder, name)
 
     def __enter__(self) -> Profiler:
         self.start()

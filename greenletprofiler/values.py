@@ -4,6 +4,7 @@
     Times           six sums in nanoseconds
     FunctionStats   a function over the whole profile, with its Edges to callers and callees
     ThreadStats, GreenletStats, GreenletKind
+    TagStats        what was done in a part of the program that it has named
     SpawnPlace      where a greenlet was spawned
     SliceStats      how long greenlets of a kind ran at a stretch
     BlockingSlice   a long one, while others were suspended; Blocker: what such slices were spent on
@@ -48,6 +49,11 @@ CLOCKS: Final[tuple[Clock, ...]] = ("cpu", "wall")
 BASE_KINDS: Final = frozenset({"program", "thread", "greenlet", "excluded"})
 #: The mark that stands for calls on paths past the recorder's budget.
 TRUNCATED_KIND: Final = "truncated"
+#: A part of a function's call that the program has named: see Profiler.tag().
+TAG_KIND: Final = "tag"
+
+#: Kinds of Function that are none.
+MARK_KINDS: Final = BASE_KINDS | {TRUNCATED_KIND, TAG_KIND}
 
 
 def checked_clock(name: str) -> Clock:
@@ -64,8 +70,8 @@ class Function:
     """Identity of a function: two records with equal fields are one function.
 
     kind: "python", "function", "method", "classmethod", "slot", "type", "cython", "callable", or a mark:
-        "program", "thread", "greenlet", "truncated", "excluded" (where a hub polls, or the profiler calls the
-        program, in what the filters exclude).
+        "program", "thread", "greenlet", "truncated", "tag", "excluded" (where a hub polls, or the profiler
+        calls the program, in what the filters exclude).
     name: qualified name of a Python or Cython function; bare name of any other.
     owner: module of a function, type or greenlet class; the type that a method belongs to.
     filename, line: of a Python function's first line; "" and 0 otherwise.
@@ -80,7 +86,7 @@ class Function:
     @property
     def is_function(self) -> bool:
         """False for the marks in the tree."""
-        return self.kind not in BASE_KINDS and self.kind != TRUNCATED_KIND
+        return self.kind not in MARK_KINDS
 
     @property
     def is_builtin(self) -> bool:
@@ -127,6 +133,7 @@ _LABELS: Final = {
     "greenlet": "[greenlet {dotted}]",
     "truncated": "[truncated]",
     "excluded": "[excluded]",
+    "tag": "[tag {name}]",
 }
 
 
@@ -209,6 +216,19 @@ class FunctionStats:
     inclusive: Times
     callers: tuple[Edge, ...] = ()
     callees: tuple[Edge, ...] = ()
+
+
+@ours
+@dataclass(frozen=True, slots=True)
+class TagStats:
+    """What was done below a tag, see Profiler.tag(), over all places where it was.
+
+    entries: how often it was entered. times: of everything there; where it is in itself, that counts once.
+    """
+
+    name: str
+    entries: int
+    times: Times
 
 
 @ours

@@ -37,7 +37,7 @@ from typing import BinaryIO, Final, TypeVar
 from greenletprofiler._generated import ours
 from greenletprofiler._version import __version__
 from greenletprofiler.profile import Profile
-from greenletprofiler.values import BASE_KINDS, Clock, Function, Times
+from greenletprofiler.values import BASE_KINDS, TAG_KIND, Clock, Function, Times
 
 K = TypeVar("K", bound=Hashable)
 
@@ -167,11 +167,11 @@ class _FunctionEntry(Entry):
 
 
 def _entry_of(functions: Iterable[Function]) -> Callable[[Function], _FunctionEntry | None]:
-    """What gives a function's entry; None for the program, which is everything."""
+    """What gives a function's entry; None for the program, which is everything, and for tags."""
     uses = Counter(_file_and_name(function) for function in functions)
 
     def entry(function: Function) -> _FunctionEntry | None:
-        if function.kind == "program":
+        if function.kind in ("program", TAG_KIND):
             return None
         file, name = _file_and_name(function)
         if function.kind == "python" and uses[file, name] > 1:

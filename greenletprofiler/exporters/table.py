@@ -31,6 +31,7 @@ from typing import Final, TextIO
 from greenletprofiler.exporters.blocked import blocked_lines
 from greenletprofiler.exporters.kinds import kind_lines
 from greenletprofiler.exporters.suspended import suspended_lines
+from greenletprofiler.exporters.tags import tag_lines
 from greenletprofiler.exporters.text import (
     GAP,
     MILLISECONDS,
@@ -70,6 +71,7 @@ def table_lines(profile: Profile, clock: Clock, limit: int | None, width: int) -
     yield from _rows(shown, clock, unit, width, _columns_for(profile, width))
     yield from _rest(functions[len(shown) :], clock, unit, width)
     parts = [
+        *tag_lines(profile, unit, width),
         *kind_lines(profile, unit, width),
         *blocked_lines(profile, unit, width),
         *suspended_lines(profile, width),
