@@ -379,7 +379,7 @@ recorder_name_greenlet(struct recorder *recorder, struct position *position, con
 
 /* Opens the same calls again, from the base on. */
 static void
-move_calls(struct recorder *recorder, struct thread *thread, struct node *base)
+move_running_calls(struct recorder *recorder, struct thread *thread, struct node *base)
 {
     struct position *position = thread->position;
     struct open_call *last = position->top;
@@ -394,11 +394,15 @@ move_calls(struct recorder *recorder, struct thread *thread, struct node *base)
 }
 
 void
-recorder_set_class(struct recorder *recorder, struct thread *thread, const struct function *greenlet_class)
+recorder_set_base(struct recorder *recorder, struct thread *thread, struct position *position,
+                  const struct function *base_function)
 {
-    struct node *base = base_for(recorder, thread, greenlet_class);
-    if (base != NULL && base != position_base_node(thread->position)) {
-        move_calls(recorder, thread, base);
+    struct node *base = base_for(recorder, thread, base_function);
+    struct position *running = thread->position;
+    if (base != NULL && base != position_base_node(position)) {
+        thread->position = position; /* calls are opened where the thread is */
+        move_running_calls(recorder, thread, base);
+        thread->position = running;
     }
 }
 
@@ -408,7 +412,7 @@ recorder_record_of(const struct thread *thread, const struct position *position,
     uint64_t kind_index = position->kind != NULL ? position->kind->index : RECORD_NO_KIND;
     return (struct greenlet_record){
         .id = position->id,
-        .class_index = position_base_node(position)->function->index & RECORD_NO_KIND,
+        .class_index = function_class(position_base_node(position)->function)->index & RECORD_NO_KIND,
         .kind_index = kind_index & RECORD_NO_KIND,
         .thread_id = (uint32_t)thread->id,
         .began_ticks = position->began_ticks,

@@ -134,10 +134,24 @@ void recorder_stop(struct recorder *recorder, uint64_t now_ticks);
 struct position *recorder_add_greenlet(struct recorder *recorder, struct thread *thread, const void *greenlet,
                                        const struct function *greenlet_class, uint64_t now_ticks);
 
-/* Puts a thread's running position, with its open calls, below the base of a class. Time that was charged
- * stays where it is. */
-void recorder_set_class(struct recorder *recorder, struct thread *thread,
-                        const struct function *greenlet_class);
+/* Puts a position, with its open calls, below another base: of its class, or its own. Time that was charged stays
+ * where it is. */
+void recorder_set_base(struct recorder *recorder, struct thread *thread, struct position *position,
+                       const struct function *base);
+
+/* The id that the next greenlet will have. */
+static inline uint64_t
+recorder_next_greenlet_id(const struct recorder *recorder)
+{
+    return recorder->next_greenlet_id;
+}
+
+/* Whether no path finds room any more. */
+static inline bool
+recorder_is_full(const struct recorder *recorder)
+{
+    return recorder->node_count >= recorder->limits.nodes;
+}
 
 /* Says whose a position is. */
 void recorder_name_greenlet(struct recorder *recorder, struct position *position, const void *greenlet);

@@ -99,7 +99,7 @@ thread_blocking_slice(const struct thread *thread)
     struct blocking_slice slice = {
         .thread_id = thread->id,
         .greenlet_id = position->id,
-        .class_function = position_base_node(position)->function,
+        .class_function = function_class(position_base_node(position)->function),
         .first = position->kind,
         .began_monotonic_ns = monotonic_ns_of(thread, thread->slice.began_ticks),
         .ticks = thread_slice_ticks(thread),
@@ -135,8 +135,8 @@ end_slice(struct thread *thread, uint64_t ran_until_ticks, uint64_t now_ticks, e
     struct position *position = thread->position;
     uint64_t ticks = thread_slice_ticks(thread);
     int64_t ns = clock_ns_from_ticks(thread->clock, (int64_t)ticks);
-    struct slice_kind *kind =
-        slices_kind(thread->slices, position_base_node(position)->function, position->kind);
+    const struct function *class_function = function_class(position_base_node(position)->function);
+    struct slice_kind *kind = slices_kind(thread->slices, class_function, position->kind);
     if (kind != NULL) {
         slice_kind_count(kind, ticks, ns);
     } else {

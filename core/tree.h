@@ -39,7 +39,15 @@ struct function {
     const void *key;
     uint32_t index; /* in the table of its owner */
     uint32_t flags;
+    const struct function *class_function; /* of the base of one greenlet: that of its class; else NULL */
 };
+
+/* Of a greenlet's base: its class. */
+static inline const struct function *
+function_class(const struct function *function)
+{
+    return function->class_function != NULL ? function->class_function : function;
+}
 
 /* What greenlets waited that were switched out with a node on top. Few nodes have such a wait. */
 struct waits {

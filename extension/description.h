@@ -30,6 +30,7 @@ struct description {
     struct text owner;
     struct text filename;
     int line;
+    uint64_t number;   /* of the greenlet whose own base it is; else 0 */
     uint64_t identity; /* hash of all that makes it itself */
 };
 

@@ -187,6 +187,7 @@ add_function(struct functions *functions, const void *key, const struct descript
     }
     record->kind = description->kind;
     record->line = description->line;
+    record->number = description->number;
     record->identity = description->identity;
     record->function.key = key != NULL ? key : record;
     record->function.flags = description->flags;
@@ -224,6 +225,7 @@ hash_description(const struct description *description)
     hash = hash_text(hash, &description->name);
     hash = hash_text(hash, &description->owner);
     hash = hash_text(hash, &description->filename);
+    hash = hash_bytes(hash, &description->number, sizeof description->number);
     return hash_bytes(hash, &description->line, sizeof description->line);
 }
 
@@ -589,6 +591,18 @@ find_or_add_base(struct functions *functions, struct description *description)
     return record != NULL ? &record->function : add_function(functions, NULL, description);
 }
 
+static const struct function *
+own_base(struct functions *functions, struct description *description, const struct function *greenlet_class)
+{
+    (void)find_or_add_base(functions, description);
+    struct function_record *record = find_by_identity(functions, description->identity);
+    if (record == NULL) {
+        return greenlet_class;
+    }
+    record->function.class_function = greenlet_class;
+    return &record->function;
+}
+
 static void
 describe_python_class(const struct functions *functions, struct description *description, PyTypeObject *type,
                       PyObject *names)
@@ -656,6 +670,24 @@ functions_of_place(struct functions *functions, const PyCodeObject *code)
         .line = code->co_firstlineno,
     };
     return functions_are_full(functions) ? NULL : find_or_add_base(functions, &description);
+}
+
+const struct function *
+functions_of_greenlet(struct functions *functions, const struct function *greenlet_class, uint64_t number)
+{
+    const struct function_record *class_record = (const struct function_record *)greenlet_class;
+    struct description description = {
+        .kind = KIND_GREENLET,
+        .flags = FUNCTION_IS_BASE,
+        .name = class_record->name,
+        .owner = class_record->owner,
+        .number = number,
+    };
+    description.identity = hash_description(&description);
+    if (find_by_identity(functions, description.identity) == NULL && functions_are_full(functions)) {
+        return greenlet_class;
+    }
+    return own_base(functions, &description, greenlet_class);
 }
 
 const struct function *

@@ -41,6 +41,7 @@ struct function_record {
     struct text owner;
     struct text filename;
     int line;
+    uint64_t number; /* of the greenlet whose own base it is; else 0 */
     uint64_t identity;
     struct function_record *next_by_key;
     struct function_record *next_by_identity;
@@ -109,6 +110,9 @@ const struct function *functions_of_code(struct functions *functions, PyCodeObje
 const struct function *functions_of_callable(struct functions *functions, const void *key,
                                              PyObject *callable);
 const struct function *functions_of_greenlet_class(struct functions *functions, PyTypeObject *type);
+/* The base of one greenlet of that class; the class's own where there is no room. */
+const struct function *functions_of_greenlet(struct functions *functions,
+                                             const struct function *greenlet_class, uint64_t number);
 const struct function *functions_of_truncation(struct functions *functions);
 const struct function *functions_of_thread(struct functions *functions, const struct text *name);
 

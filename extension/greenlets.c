@@ -36,6 +36,16 @@ note(struct tracer *tracer, const struct position *position, PyObject *greenlet)
     }
 }
 
+/* What the tree of this greenlet begins with: its class, or itself, as long as there is room for trees. */
+static const struct function *
+base_of(struct tracer *tracer, const struct function *greenlet_class, uint64_t greenlet_id)
+{
+    if (!tracer->separates_greenlets || recorder_is_full(&tracer->recorder)) {
+        return greenlet_class;
+    }
+    return functions_of_greenlet(&tracer->functions, greenlet_class, greenlet_id);
+}
+
 /* The position of a greenlet that is switched to for the first time in this session. */
 static struct position *
 first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uint64_t since_ticks)
@@ -45,7 +55,20 @@ first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uin
     if (greenlet_class == NULL) {
         return NULL;
     }
-    return recorder_add_greenlet(&tracer->recorder, thread, greenlet, greenlet_class, since_ticks);
+    struct recorder *recorder = &tracer->recorder;
+    const struct function *base = base_of(tracer, greenlet_class, recorder_next_greenlet_id(recorder));
+    return recorder_add_greenlet(recorder, thread, greenlet, base, since_ticks);
+}
+
+void
+greenlets_renumbered(struct tracer *tracer, struct thread *thread, struct position *position)
+{
+    const struct function *greenlet_class = function_class(position_base_node(position)->function);
+    struct node *charged = position->top->node;
+    recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));
+    if (position == thread->position && charged != position->top->node) {
+        thread_move_unsettled(thread, charged, position->top->node);
+    }
 }
 
 /* A greenlet that was running here when the recording began, and was switched out before it was named. */
@@ -73,7 +96,7 @@ greenlets_position_in_flight(struct tracer *tracer, struct thread *thread, PyObj
         }
     }
     if (position != NULL) {
-        mid_flight_recognise(tracer, position, greenlet);
+        mid_flight_recognise(tracer, thread, position, greenlet);
     }
     note(tracer, position, greenlet);
     return position;
@@ -166,7 +189,7 @@ place_running_greenlet(struct tracer *tracer, struct thread *thread, const struc
     if (!is_placed) {
         recorder_clear_calls(position);
     }
-    recorder_set_class(&tracer->recorder, thread, greenlet_class);
+    recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));
     if (!is_placed) {
         stack_seed(tracer, thread, position, stack);
     }
@@ -214,8 +237,9 @@ greenlets_name_in_other_thread(struct tracer *tracer, struct thread *thread, PyO
     const struct function *greenlet_class =
         functions_of_greenlet_class(&tracer->functions, Py_TYPE(greenlet));
     if (greenlet_class != NULL) {
-        recorder_set_class(&tracer->recorder, thread, greenlet_class);
-        recorder_name_greenlet(&tracer->recorder, thread->position, greenlet);
+        struct position *position = thread->position;
+        recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));
+        recorder_name_greenlet(&tracer->recorder, position, greenlet);
     }
 }
 

@@ -20,6 +20,9 @@ void greenlets_on_switch(struct tracer *tracer, PyObject *greenlets);
 /* Asks greenlet which one the calling thread runs, and catches up with it where switches went unseen. */
 void greenlets_check_running(struct tracer *tracer);
 
+/* The greenlet has the number that it had in an earlier session. */
+void greenlets_renumbered(struct tracer *tracer, struct thread *thread, struct position *position);
+
 /* Another thread, which had no event yet, is known to run this greenlet. */
 void greenlets_name_in_other_thread(struct tracer *tracer, struct thread *thread, PyObject *greenlet);
 

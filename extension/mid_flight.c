@@ -27,17 +27,19 @@ kind_of_record(const struct tracer *tracer, size_t record)
 }
 
 static void
-continue_record(struct tracer *tracer, struct position *position, size_t record)
+continue_record(struct tracer *tracer, struct thread *thread, struct position *position, size_t record)
 {
     if (record != 0 && position_base(position)->record == 0) {
         recorder_continue_record(&tracer->recorder, position, record, kind_of_record(tracer, record));
+        greenlets_renumbered(tracer, thread, position);
     }
 }
 
 void
-mid_flight_recognise(struct tracer *tracer, struct position *position, PyObject *greenlet)
+mid_flight_recognise(struct tracer *tracer, struct thread *thread, struct position *position,
+                     PyObject *greenlet)
 {
-    continue_record(tracer, position, take_record(tracer, &tracer->sightings, greenlet));
+    continue_record(tracer, thread, position, take_record(tracer, &tracer->sightings, greenlet));
 }
 
 static void
@@ -74,7 +76,7 @@ place(struct tracer *tracer, struct thread *thread, PyObject *greenlet, size_t r
     if (position == NULL) {
         tracer->counters.unplaced_greenlets++;
     } else {
-        continue_record(tracer, position, record);
+        continue_record(tracer, thread, position, record);
     }
 }
 
@@ -112,7 +114,7 @@ meet_elsewhere(struct tracer *tracer, PyObject *greenlet, size_t record)
     struct thread *thread = thread_that_runs(tracer, greenlet, record);
     if (thread != NULL) {
         greenlets_name_in_other_thread(tracer, thread, greenlet);
-        continue_record(tracer, thread->position, record);
+        continue_record(tracer, thread, thread->position, record);
     } else {
         sight(tracer, greenlet, record);
     }

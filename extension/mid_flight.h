@@ -20,7 +20,8 @@ void mid_flight_arm(struct tracer *tracer, struct thread *thread, PyObject *curr
 void mid_flight_end(struct tracer *tracer, PyObject *greenlets);
 
 /* A position was made for this greenlet, which has begun before: an earlier session may have known it. */
-void mid_flight_recognise(struct tracer *tracer, struct position *position, PyObject *greenlet);
+void mid_flight_recognise(struct tracer *tracer, struct thread *thread, struct position *position,
+                          PyObject *greenlet);
 
 /* How many sighted greenlets are suspended in threads that had no event yet. */
 size_t mid_flight_unmet(const struct tracer *tracer);

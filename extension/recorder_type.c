@@ -7,8 +7,8 @@
 
 static const char recorder_doc[] =
     "Recorder(*, builtins, threads, hidden, polls, node_budget, doors=(), filters=(), "
-    "blocking_ns=100_000_000, timeline=0, spawn_places=False, memory_limit=sys.maxsize, "
-    "failing_request=0)\n--\n\n"
+    "blocking_ns=100_000_000, timeline=0, spawn_places=False, per_greenlet=False, "
+    "memory_limit=sys.maxsize, failing_request=0)\n--\n\n"
     "Records calls and switches between start() and stop(), for as many sessions as are wanted.";
 
 /* -- life ---------------------------------------------------------------------------------------- */
@@ -31,7 +31,7 @@ name_marks(struct tracer *tracer)
 #define FUNCTIONS_WITHOUT_NODES 1000
 
 struct arguments {
-    int builtins, threads, spawn_places;
+    int builtins, threads, spawn_places, per_greenlet;
     struct function_rules_borrowed rules;
     Py_ssize_t node_budget, timeline, memory_limit, failing_request;
     long long blocking_ns;
@@ -71,15 +71,16 @@ static int
 read_arguments(struct arguments *it, PyObject *args, PyObject *kwargs)
 {
     static char *const names[] = {
-        "builtins",    "threads",  "hidden",       "polls",        "node_budget",     "doors", "filters",
-        "blocking_ns", "timeline", "spawn_places", "memory_limit", "failing_request", NULL};
+        "builtins",     "threads",      "hidden",          "polls",    "node_budget",
+        "doors",        "filters",      "blocking_ns",     "timeline", "spawn_places",
+        "per_greenlet", "memory_limit", "failing_request", NULL};
     struct function_rules_borrowed *rules = &it->rules;
     *it = (struct arguments){.memory_limit = PY_SSIZE_T_MAX, .blocking_ns = BLOCKING_NS};
     if (!PyArg_ParseTupleAndKeywords(
-            args, kwargs, "|$ppO!O!nO!O!Lnpnn:Recorder", (char **)names, &it->builtins, &it->threads,
+            args, kwargs, "|$ppO!O!nO!O!Lnppnn:Recorder", (char **)names, &it->builtins, &it->threads,
             &PyTuple_Type, &rules->hidden, &PyTuple_Type, &rules->polls, &it->node_budget, &PyTuple_Type,
             &rules->doors, &PyTuple_Type, &rules->filters, &it->blocking_ns, &it->timeline, &it->spawn_places,
-            &it->memory_limit, &it->failing_request)) {
+            &it->per_greenlet, &it->memory_limit, &it->failing_request)) {
         return -1;
     }
     if (rules->hidden == NULL || rules->polls == NULL) {
@@ -112,6 +113,7 @@ recorder_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
     tracer->records_builtins = it.builtins != 0;
     tracer->records_threads = it.threads != 0;
     tracer->notes.wants_places = it.spawn_places != 0;
+    tracer->separates_greenlets = it.per_greenlet != 0;
     tracer->monitoring.tool_id = -1;
     if (init_recorder(tracer, &it) < 0 || functions_set_rules(&tracer->functions, &it.rules) < 0) {
         Py_DECREF((PyObject *)tracer);

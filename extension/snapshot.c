@@ -67,8 +67,9 @@ append_steal(PyObject *list, PyObject *value)
 static PyObject *
 function_tuple(const struct function_record *record)
 {
-    return Py_BuildValue("(sNNNi)", kind_names[record->kind], text_to_str(&record->name),
-                         text_to_str(&record->owner), text_to_str(&record->filename), record->line);
+    return Py_BuildValue("(sNNNiK)", kind_names[record->kind], text_to_str(&record->name),
+                         text_to_str(&record->owner), text_to_str(&record->filename), record->line,
+                         record->number);
 }
 
 static PyObject *

@@ -151,7 +151,7 @@ seed_thread(struct tracer *tracer, struct traced_thread *traced, PyThreadState *
     const struct function *main_class =
         functions_of_greenlet_class(&tracer->functions, tracer->state->greenlet.type_borrowed);
     if (main_class != NULL) {
-        recorder_set_class(&tracer->recorder, traced->thread, main_class);
+        recorder_set_base(&tracer->recorder, traced->thread, traced->thread->position, main_class);
     }
     greenlets_seed_running(tracer, traced->thread, compat_current_frame(tstate));
 }

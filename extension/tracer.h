@@ -109,7 +109,8 @@ struct tracer {
 
     bool initialized;
     bool records_builtins;
-    bool records_threads; /* all of them, not only the one that starts */
+    bool records_threads;     /* all of them, not only the one that starts */
+    bool separates_greenlets; /* each has a tree of its own, not one of its class */
     bool running;
     uint64_t session_began_ticks;
     uint64_t recorded_ticks; /* of earlier sessions */

@@ -23,6 +23,7 @@ class Recorder:
         blocking_ns: int = ...,
         timeline: int = ...,
         spawn_places: bool = ...,
+        per_greenlet: bool = ...,
         memory_limit: int = ...,
         failing_request: int = ...,
     ) -> None: ...

@@ -55,7 +55,7 @@ def main(argv: list[str] | None = None) -> int:
         recording = Recording(
             options.builtins, not options.single_thread, filters, options.block_threshold,
             checked_hubs(options.hub), options.timeline or any(map(_needs_timeline, options.output)),
-            options.spawn_places,
+            options.spawn_places, options.per_greenlet,
         )  # fmt: skip
         return Run(report, recording, frames_outside(sys._getframe())).run(program)
     except ProfilerError as error:
@@ -178,6 +178,10 @@ def _parser() -> _Parser:
         "--spawn-places", action="store_true",
         help="find out where gevent's greenlets were spawned, a microsecond or two for each; the table names"
         " the places",
+    )  # fmt: skip
+    parser.add_argument(
+        "--per-greenlet", action="store_true",
+        help="a call tree for each greenlet, instead of one for all of its class",
     )  # fmt: skip
     parser.add_argument(
         "--raw", action="store_true",

@@ -422,10 +422,10 @@ def _kind_times(tree: CallTree) -> dict[KindKey, Times]:
     times: dict[KindKey, Times] = {}
     for thread in TreeNode(tree, 0).children:
         for base in (child for child in thread.children if child.function.kind == "greenlet"):
-            _add(times, (base.function, None), base.self)
+            _add(times, (base.function.shared, None), base.self)
             for child in _past_marks(base.children):
                 kind = None if child.function.kind == "excluded" else child.function
-                _add(times, (base.function, kind), child.self if kind is None else child.inclusive)
+                _add(times, (base.function.shared, kind), child.self if kind is None else child.inclusive)
     return {kind: sums for kind, sums in times.items() if kind[1] is not None or sums != Times()}
 
 

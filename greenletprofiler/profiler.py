@@ -93,6 +93,8 @@ class Profiler:
         16 bytes each, up to 32 MB.
     spawn_places: find out where gevent spawned each greenlet, for GreenletStats.spawned_at; it takes a
         microsecond or two for each.
+    per_greenlet: a call tree for each greenlet, with its number, instead of one for all of its class.
+        As long as there is room: past a million places in all trees together, new greenlets share one.
 
     Raises FilterError for a malformed pattern, ThresholdError for a threshold that is no length of time, and
     HubError for what names no function.
@@ -118,6 +120,7 @@ class Profiler:
         hub: Iterable[str] = (),
         timeline: bool = False,
         spawn_places: bool = False,
+        per_greenlet: bool = False,
     ) -> None:
         self._filters = Filters.checked(include, exclude)
         self._recorder = _native.Recorder(
@@ -131,6 +134,7 @@ class Profiler:
             blocking_ns=checked_threshold_ns(block_threshold),
             timeline=STRETCHES_KEPT if timeline else 0,
             spawn_places=spawn_places,
+            per_greenlet=per_greenlet,
         )
         self._builtins = builtins
         self._event_costs: EventCosts | None = None  # until the first start

@@ -141,6 +141,7 @@ class Recording:
     hubs: tuple[str, ...]
     timeline: bool
     spawn_places: bool
+    per_greenlet: bool
 
 
 class _ProgramProfiler(Profiler):
@@ -160,6 +161,7 @@ class _ProgramProfiler(Profiler):
             recording.hubs,
             recording.timeline,
             recording.spawn_places,
+            recording.per_greenlet,
         )
 
 

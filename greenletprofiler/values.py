@@ -29,7 +29,7 @@ Definitions, all of wall time unless they say CPU:
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from operator import add, sub
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -75,6 +75,7 @@ class Function:
     name: qualified name of a Python or Cython function; bare name of any other.
     owner: module of a function, type or greenlet class; the type that a method belongs to.
     filename, line: of a Python function's first line; "" and 0 otherwise.
+    number: of the greenlet whose own tree begins here, with Profiler(per_greenlet=True); 0 otherwise.
     """
 
     kind: str
@@ -82,6 +83,12 @@ class Function:
     owner: str = ""
     filename: str = ""
     line: int = 0
+    number: int = 0
+
+    @property
+    def shared(self) -> Function:
+        """Of a greenlet's own base that of its class; otherwise the same."""
+        return replace(self, number=0) if self.number else self
 
     @property
     def is_function(self) -> bool:
@@ -105,6 +112,8 @@ class Function:
         template = _LABELS.get(self.kind)
         if template is None:
             return self.name
+        if self.number:
+            return f"[greenlet {self.number}: {self._dotted_name}]"
         return template.format(name=self.name, owner=self.owner, dotted=self._dotted_name)
 
     @property

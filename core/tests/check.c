@@ -117,7 +117,7 @@ thread_for_test(struct recorder *recorder)
 {
     struct thread *thread = recorder_add_thread(recorder, &thread_root, CLOCK_THREAD_CPUTIME_ID, true, now());
     if (thread != NULL) {
-        recorder_set_class(recorder, thread, &greenlet_class);
+        recorder_set_base(recorder, thread, thread->position, &greenlet_class);
     }
     return thread;
 }

@@ -216,7 +216,7 @@ nothing_of_a_recording_survives_its_stop_as_a_stack(void)
     CHECK(recorder.ended_greenlets[0].running_ticks == 4 * US);
     run_for(100 * US); /* between the recordings: nobody's */
     CHECK(recorder_resume_thread(&recorder, thread, now()));
-    recorder_set_class(&recorder, thread, &greenlet_class);
+    recorder_set_base(&recorder, thread, thread->position, &greenlet_class);
     enter(&recorder, thread, &bar, 0x20);
     run_for(2 * US);
     recorder_stop(&recorder, now());
