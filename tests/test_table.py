@@ -8,6 +8,7 @@ import os
 import pty
 import struct
 import termios
+from itertools import takewhile
 
 import pytest
 from synthetic import SnapshotBuilder, builtin, cython, python
@@ -50,8 +51,14 @@ def printed(
     return out.getvalue().splitlines()
 
 
+def functions_of(lines: list[str]) -> list[str]:
+    """The part that has functions, with its heading."""
+    first = next(number for number, line in enumerate(lines) if line.split()[:2] == ["calls", "self"])
+    return list(takewhile(lambda line: line and not line.startswith("Profiler:"), lines[first:]))
+
+
 def row(lines: list[str], name: str) -> str:
-    (found,) = (line for line in lines if name in line.split())
+    (found,) = (line for line in functions_of(lines) if name in line.split())
     return found
 
 
@@ -213,3 +220,64 @@ def test_names_that_the_file_cannot_hold_are_escaped() -> None:
 def test_the_default_is_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     sample().profile().print()
     assert "foo" in capsys.readouterr().out
+
+
+# -- parts -----------------------------------------------------------------------------------------------
+
+
+def part(lines: list[str], head: str) -> list[str]:
+    """From the line that begins so to the next empty one."""
+    first = next(number for number, line in enumerate(lines) if line.startswith(head))
+    return lines[first : lines.index("", first)]
+
+
+def test_greenlets_are_told_of_by_kind() -> None:
+    snapshot = sample()
+    for _ in range(2):
+        snapshot.greenlet(("greenlet", "Greenlet", "gevent", "", 0), python("foo", "/app/server.py", 12))
+    lines = part(printed(snapshot.profile()), "Greenlets: 5, of ")
+    assert lines[1].split() == [
+        "greenlets", "alive", "switches", "cpu", "running", "waiting", "longest", "first", "function",
+    ]  # fmt: skip
+    (foo,) = (line for line in lines if line.endswith("  foo"))
+    assert foo.split()[:3] == ["2", "0", "2"]
+
+
+def test_one_greenlet_is_no_reason_for_a_part_of_the_table() -> None:
+    snapshot = SnapshotBuilder()
+    base = snapshot.greenlet_base(snapshot.thread())
+    snapshot.call(base, python("foo", "/app/server.py", 12), running=MS, cpu=MS)
+    snapshot.greenlet(("greenlet", "greenlet", "greenlet", "", 0))
+    assert not any(line.startswith("Greenlets:") for line in printed(snapshot.profile()))
+
+
+def test_in_a_narrow_table_columns_of_greenlets_give_way() -> None:
+    def headings(width: int) -> list[str]:
+        lines = part(printed(sample().profile(), width=width), "Greenlets:")
+        return next(line.split() for line in lines if line.split()[0] == "greenlets")
+
+    assert {"running", "alive", "longest"} <= set(headings(100))
+    assert headings(60) == ["greenlets", "switches", "cpu", "waiting", "first", "function"]
+
+
+def test_tags_are_told_of_with_all_that_was_done_in_them() -> None:
+    snapshot = SnapshotBuilder()
+    base = snapshot.greenlet_base(snapshot.thread())
+    serve = snapshot.call(base, python("serve", "/app/server.py", 12), running=1000 * MS, cpu=1000 * MS)
+    tag = snapshot.call(serve, ("tag", "GET /", "", "", 0), calls=20, running=MS, cpu=MS)
+    snapshot.call(
+        tag, python("query", "/app/db.py", 3), running=4 * MS, cpu=3 * MS, waiting=70 * MS, contended=9 * MS
+    )
+    lines = part(printed(snapshot.profile()), "Tags: 1;")
+    assert lines[1].split() == ["entries", "cpu", "running", "waiting", "contended", "tag"]
+    assert lines[2].split() == ["20", "0.004", "0.005", "0.070", "0.009", "GET", "/"]
+
+
+def test_tags_past_a_number_are_counted() -> None:
+    snapshot = SnapshotBuilder()
+    serve = snapshot.call(
+        snapshot.greenlet_base(snapshot.thread()), python("serve", "/app/server.py", 12), running=1000 * MS
+    )
+    for number in range(25):
+        snapshot.call(serve, ("tag", f"GET /{number}", "", "", 0), running=MS, cpu=MS)
+    assert "... and 5 tags more" in printed(snapshot.profile())

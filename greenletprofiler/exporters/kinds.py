@@ -5,9 +5,9 @@
            40      0       400  0.399    0.400    4.100    0.301  serve, spawned at app.py:31 in main
             1      1       421  0.002    0.002    0.001    0.000  Hub.run
 
-A kind goes by its function, and by its class too where two kinds share one. (none): what greenlets of a class
-did before they entered a function, or in functions that are not recorded. Where places of spawning are known,
-the commonest is told.
+In a narrow table some columns give way. A kind goes by its function, and by its class too where two kinds
+share one. (none): what greenlets of a class did before they entered a function, or in functions that are not
+recorded. Where places of spawning are known, the commonest is told.
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ FEWEST: Final = 2
 
 _HEADINGS: Final = ("greenlets", "alive", "switches", "cpu", "running", "waiting", "longest")
 
+#: Columns that give way, the first one first, where there is less room than that for functions.
+_GIVE_WAY: Final = ("running", "alive", "longest")
+LEAST_ROOM: Final = 25
+
 
 def kind_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
     """No lines if there was one greenlet only."""
@@ -42,13 +46,25 @@ def kind_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
         width,
     )
     shown = kinds[:MOST_KINDS]
-    lines = list(right_aligned([_HEADINGS, *(_numbers(kind, unit) for kind in shown)]))
+    lines = _lines_within(width - LEAST_ROOM, [_HEADINGS, *(_numbers(kind, unit) for kind in shown)])
     room = width - len(lines[0]) - len(GAP)
     texts = _texts(profile, shown)
     for line, text in zip(lines, ("first function", *texts), strict=True):
         yield f"{line}{GAP}{text if len(text) <= room else shortened(text, room)}"
     if len(kinds) > MOST_KINDS:
         yield f"... and {count(len(kinds) - MOST_KINDS, 'kind')} more"
+
+
+def _lines_within(width: int, rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows, without columns that give way as long as they are too wide."""
+    hidden: set[str] = set()
+    for name in ("", *_GIVE_WAY):
+        hidden.add(name)
+        left = [place for place, heading in enumerate(_HEADINGS) if heading not in hidden]
+        lines = list(right_aligned([[row[place] for place in left] for row in rows]))
+        if len(lines[0]) <= width:
+            break
+    return lines
 
 
 def _numbers(kind: GreenletKind, unit: Unit) -> tuple[str, ...]:
