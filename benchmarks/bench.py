@@ -32,6 +32,7 @@ TIMEOUT_SECONDS = 300
 COUNTS = ("10", "100", "1000", "10000", "100000", "1000000")
 TRUE_SHARES = ("ours", "ours, built-ins", "cProfile", "Yappi, wall", "Yappi, CPU")
 PROCESSES_OF_TRUTH = 5
+PROCESSES_OF_CURVES = 3
 
 
 def pin() -> None:
@@ -80,9 +81,21 @@ def add_the_rest(results: Results) -> None:
         for name in TRUE_SHARES:
             shares = measure("truth", name)
             results.truth.setdefault(name, []).extend([shares] if shares else [])
-    results.nodes = {count: measure("nodes", count) for count in COUNTS}
-    results.greenlets = {count: measure("greenlets", count) for count in ("1", *COUNTS[:-1])}
+    results.nodes = curve("nodes", COUNTS)
+    results.greenlets = curve("greenlets", ("1", *COUNTS[:-1]))
     results.snapshot = measure("snapshot", pinned=False)
+
+
+def curve(name: str, counts: tuple[str, ...]) -> dict[str, dict[str, float]]:
+    """For each count the process in the middle of some, which take turns."""
+    runs: dict[str, list[dict[str, float]]] = {count: [] for count in counts}
+    for _ in range(PROCESSES_OF_CURVES):
+        for count in counts:
+            runs[count] += filter(None, [measure(name, count)])
+    return {
+        count: sorted(each, key=lambda run: run["event"] / run["plain"])[len(each) // 2]
+        for count, each in runs.items()
+    }
 
 
 def kept() -> list[Results]:

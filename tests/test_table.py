@@ -233,14 +233,29 @@ def part(lines: list[str], head: str) -> list[str]:
 
 def test_greenlets_are_told_of_by_kind() -> None:
     snapshot = sample()
+    foo = python("foo", "/app/a/long/way/down/server.py", 12)
     for _ in range(2):
-        snapshot.greenlet(("greenlet", "Greenlet", "gevent", "", 0), python("foo", "/app/server.py", 12))
+        snapshot.greenlet(("greenlet", "Greenlet", "gevent", "", 0), foo)
     lines = part(printed(snapshot.profile()), "Greenlets: 5, of ")
     assert lines[1].split() == [
         "greenlets", "alive", "switches", "cpu", "running", "waiting", "longest", "first", "function",
     ]  # fmt: skip
-    (foo,) = (line for line in lines if line.endswith("  foo"))
-    assert foo.split()[:3] == ["2", "0", "2"]
+    counts = [line.split()[:3] for line in lines if line.endswith("  foo")]
+    assert counts == [["2", "0", "2"]]
+
+
+def test_kinds_of_one_name_are_told_apart() -> None:
+    snapshot = SnapshotBuilder()
+    thread = snapshot.thread()
+    for owner in ("gevent", "eventlet"):
+        snapshot.call(snapshot.greenlet_base(thread, "Greenlet", owner), python("run", "/a.py", 1), running=MS)
+    snapshot.call(snapshot.greenlet_base(thread, "Other", "x"), python("run", "/b.py", 2), running=MS)
+    for _ in range(2):
+        snapshot.greenlet(("greenlet", "Greenlet", "gevent", "", 0))
+    text = "\n".join(part(printed(snapshot.profile(), width=140), "Greenlets:"))
+    assert "run at /a.py:1 in [greenlet gevent.Greenlet]" in text
+    assert "run at /a.py:1 in [greenlet eventlet.Greenlet]" in text
+    assert "run at /b.py:2\n" in text
 
 
 def test_one_greenlet_is_no_reason_for_a_part_of_the_table() -> None:

@@ -5,15 +5,15 @@
            40      0       400  0.399    0.400    4.100    0.301  serve, spawned at app.py:31 in main
             1      1       421  0.002    0.002    0.001    0.000  Hub.run
 
-In a narrow table some columns give way. A kind goes by its function, and by its class too where two kinds
-share one. (none): what greenlets of a class did before they entered a function, or in functions that are not
+In a narrow table some columns give way. A kind goes by its function, and by its place or
+its class where two go by one. (none): what greenlets of a class did before they entered a function, or in functions that are not
 recorded. Where places of spawning are known, the commonest is told.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -78,17 +78,28 @@ def _numbers(kind: GreenletKind, unit: Unit) -> tuple[str, ...]:
 
 
 def _texts(profile: Profile, shown: Sequence[GreenletKind]) -> Iterator[str]:
-    uses = Counter(kind.function for kind in shown)
     places: dict[tuple[Function, Function | None], Counter[SpawnPlace]] = {}
     for each in profile.greenlets:
         if each.spawned_at is not None:
             kind_places = places.setdefault((each.greenlet_class, each.first_function), Counter())
             kind_places[each.spawned_at] += 1
     for kind in shown:
-        text = NO_FUNCTION if kind.function is None else printable(kind.function.label)
-        if uses[kind.function] > 1:
-            text += f" in {printable(kind.greenlet_class.label)}"
-        yield text + _spawned(places.get((kind.greenlet_class, kind.function)))
+        yield _distinct(kind, shown) + _spawned(places.get((kind.greenlet_class, kind.function)))
+
+
+def _label(kind: GreenletKind) -> str:
+    return NO_FUNCTION if kind.function is None else printable(kind.function.label)
+
+
+def _distinct(kind: GreenletKind, others: Iterable[GreenletKind]) -> str:
+    """The label of its function, with what tells it apart from the others."""
+    alike = [other for other in others if _label(other) == _label(kind) and other != kind]
+    text = _label(kind)
+    if kind.function is not None and any(other.function != kind.function for other in alike):
+        text += f" at {printable(kind.function.place)}"
+    if any(other.function == kind.function for other in alike):
+        text += f" in {printable(kind.greenlet_class.label)}"
+    return text
 
 
 def _spawned(places: Counter[SpawnPlace] | None) -> str:
