@@ -248,7 +248,8 @@ def test_kinds_of_one_name_are_told_apart() -> None:
     snapshot = SnapshotBuilder()
     thread = snapshot.thread()
     for owner in ("gevent", "eventlet"):
-        snapshot.call(snapshot.greenlet_base(thread, "Greenlet", owner), python("run", "/a.py", 1), running=MS)
+        base = snapshot.greenlet_base(thread, "Greenlet", owner)
+        snapshot.call(base, python("run", "/a.py", 1), running=MS)
     snapshot.call(snapshot.greenlet_base(thread, "Other", "x"), python("run", "/b.py", 2), running=MS)
     for _ in range(2):
         snapshot.greenlet(("greenlet", "Greenlet", "gevent", "", 0))

@@ -5,9 +5,9 @@
            40      0       400  0.399    0.400    4.100    0.301  serve, spawned at app.py:31 in main
             1      1       421  0.002    0.002    0.001    0.000  Hub.run
 
-In a narrow table some columns give way. A kind goes by its function, and by its place or
-its class where two go by one. (none): what greenlets of a class did before they entered a function, or in functions that are not
-recorded. Where places of spawning are known, the commonest is told.
+In a narrow table some columns give way. A kind goes by its function, and by its place or its class where two
+go by one name. (none): what greenlets of a class did before they entered a function, or in functions that are
+not recorded. Where places of spawning are known, the commonest is told.
 """
 
 from __future__ import annotations
