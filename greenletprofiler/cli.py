@@ -135,7 +135,7 @@ def _parser() -> _Parser:
     parser.add_argument(
         "-o", "--output", metavar="FILE", action="append", default=[],
         help="write the profile to FILE as well; its name tells the format: .callgrind or callgrind.out.*,"
-        " .pstats or .prof, .trace.json (may be given several times)",
+        " .pstats or .prof, .trace.json or .trace, .json (may be given several times)",
     )  # fmt: skip
     parser.add_argument(
         "-c", "--clock", default="cpu", metavar="|".join(CLOCKS),

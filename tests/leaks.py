@@ -30,7 +30,7 @@ ERRORS = MemoryError, _native.NotRunning
 
 WHAT_MEMORY_IS_FOR = (
     "truncated_calls", "unrecorded_threads", "unplaced_greenlets", "unnamed_calls", "unrecorded_greenlets",
-    "unkept_slices",
+    "unkept_slices", "unopened_tags", "unnoted_greenlets",
 )  # fmt: skip
 
 
@@ -230,7 +230,21 @@ def dies_of_an_error() -> None:
         raise RuntimeError from error
 
 
-LEAVES = 2 * (100 + 1 + 1)  # of two sessions with eventful_work()
+class Spawned(greenlet.greenlet):
+    """Has what is noted of a greenlet: a name, and a place as gevent has it."""
+
+    name = ""
+    spawning_stack: object = None
+
+
+def named_greenlet() -> greenlet.greenlet:
+    each = Spawned(leaf)
+    each.name = "named"
+    each.spawning_stack = sys._getframe()
+    return each
+
+
+LEAVES = 2 * (100 + 1 + 1 + 1)  # of two sessions with eventful_work()
 
 
 def recorded(**limits: int) -> Profile | None:
@@ -240,11 +254,15 @@ def recorded(**limits: int) -> Profile | None:
     try:
         recorder = _native.Recorder(
             builtins=True, threads=True, hidden=("/a",), polls=(("b", "c"),), node_budget=1000,
-            doors=(("d", "e"),), filters=((0, True, False, "m"), (1, True, True, "/f/*")), **limits
+            doors=(("d", "e"),), filters=((0, True, False, "m"), (1, True, True, "/f/*")), timeline=64,
+            spawn_places=True, **limits
         )  # fmt: skip
         for _ in range(2):
             recorder.start()
+            recorder.enter_tag("part")
             eventful_work(suspended)
+            recorder.exit_tag("part")
+            named_greenlet().switch()
             recorder.stop()
         return Profile.from_snapshot(recorder.snapshot())
     except MemoryError:
@@ -263,12 +281,20 @@ def is_wrong(profile: Profile) -> bool:
     """It lacks something without saying so."""
     if is_said(profile):
         return not conserves(profile)
-    return not conserves(profile) or leaf_calls(profile) != LEAVES or not counts_slices(profile)
+    is_complete = leaf_calls(profile) == LEAVES and counts_slices(profile) and has_details(profile)
+    return not conserves(profile) or not is_complete
 
 
 def counts_slices(profile: Profile) -> bool:
     slices = sum(kind.slices.count for kind in profile.greenlet_kinds)
     return slices == sum(thread.switches + thread.polls for thread in profile.threads)
+
+
+def has_details(profile: Profile) -> bool:
+    named = [each for each in profile.greenlets if each.given_name == "named" and each.spawned_at]
+    tags = [(tag.name, tag.entries) for tag in profile.tags]
+    timeline = profile.timeline
+    return len(named) == 2 and tags == [("part", 2)] and timeline is not None and timeline.totals["stop"] >= 2
 
 
 def with_little_memory(first: int, last: int, step: int) -> tuple[list[int], int]:

@@ -16,6 +16,8 @@ from greenletprofiler import Profile, Profiler, _native
 from greenletprofiler.calltree import TreeNode
 from greenletprofiler.values import GreenletStats
 
+MEMORY_COUNTERS = "truncated_calls", "unplaced_greenlets", "unnamed_calls", "unrecorded_threads"
+
 
 def leaf() -> None:
     pass
@@ -225,6 +227,31 @@ def test_a_greenlet_goes_on_in_its_tree_in_the_next_session() -> None:
         {"work": 1, "leaf": 3},
     ]
     assert set(trees) == {each.id for each in profile.greenlets}
+
+
+def test_whatever_memory_there_is_for_trees_calls_are_counted_or_told_of_as_missing() -> None:
+    complete = 0
+    for number in range(1, 150):
+        try:
+            recorder = _native.Recorder(
+                builtins=False, threads=False, hidden=(), polls=(), node_budget=1000, per_greenlet=True,
+                failing_request=number,
+            )  # fmt: skip
+        except MemoryError:
+            continue
+        recorder.start()
+        for _ in range(5):
+            greenlet.greenlet(leaf).switch()
+        recorder.stop()
+        try:
+            profile = Profile.from_snapshot(recorder.snapshot())
+        except MemoryError:
+            continue
+        calls = sum(each.calls for each in profile.functions if each.function.name == "leaf")
+        said = sum(profile.counters[name] for name in MEMORY_COUNTERS)
+        assert calls == 5 or said
+        complete += calls == 5
+    assert complete > 10
 
 
 def test_past_the_budget_greenlets_share_again() -> None:

@@ -16,6 +16,7 @@ from greenletprofiler._generated import ours
 from greenletprofiler.errors import FormatError
 from greenletprofiler.exporters.callgrind import write_callgrind
 from greenletprofiler.exporters.chrome_trace import write_chrome_trace
+from greenletprofiler.exporters.json import write_json
 from greenletprofiler.exporters.pstats import write_pstats
 from greenletprofiler.output import write_file
 from greenletprofiler.profile import Profile
@@ -45,6 +46,7 @@ FORMATS: Final = (
     Format("callgrind", (".callgrind",), write_callgrind, prefix="callgrind.out"),
     Format("pstats", (".pstats", ".prof"), write_pstats),
     Format("chrome-trace", (".trace.json", ".trace"), write_chrome_trace, needs_timeline=True),
+    Format("json", (".json",), write_json),
 )
 
 
