@@ -408,12 +408,18 @@ def _cost(
 
 
 def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:
-    """(greenlets, alive, switches) of each kind."""
-    counts: dict[KindKey, tuple[int, int, int]] = {}
+    """(greenlets, alive, switches) of each kind. There may be many greenlets: they share their functions."""
+    kinds: dict[tuple[int, int], list[GreenletStats]] = {}
     for greenlet in greenlets:
-        kind = greenlet.greenlet_class, greenlet.first_function
-        number, alive, switches = counts.get(kind, (0, 0, 0))
-        counts[kind] = number + 1, alive + greenlet.alive, switches + greenlet.switches
+        kind = id(greenlet.greenlet_class), id(greenlet.first_function)
+        kinds.setdefault(kind, []).append(greenlet)
+    counts: dict[KindKey, tuple[int, int, int]] = {}
+    for alike in kinds.values():
+        key = alike[0].greenlet_class, alike[0].first_function
+        number, alive, switches = counts.get(key, (0, 0, 0))
+        more_switches = sum(greenlet.switches for greenlet in alike)
+        more_alive = sum(greenlet.alive for greenlet in alike)
+        counts[key] = number + len(alike), alive + more_alive, switches + more_switches
     return counts
 
 

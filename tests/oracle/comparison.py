@@ -32,6 +32,7 @@ def check_profile(profile: Profile, expected: Expected, strangers: frozenset[int
     assert not differences, "\n" + "\n".join(differences)
     _check_times(profile)
     _check_slices(profile)
+    _check_timeline(profile)
     for thread in profile.threads:
         if thread.ident in strangers:
             assert all(node.calls == node.resumes == 0 for node in thread.tree.walk())
@@ -145,6 +146,22 @@ def _check_sane(times: Times) -> None:
     assert min(times.running_ns, times.cpu_ns, times.idle_ns, times.lag_ns) >= 0, times
     assert times.cpu_ns <= times.running_ns, times
     assert times.lag_ns <= times.contended_ns <= times.waiting_ns, times
+
+
+def _check_timeline(profile: Profile) -> None:
+    """It is another account of the same, with every stretch on its own."""
+    assert profile.timeline is not None
+    stretches = list(profile.timeline)
+    assert profile.timeline.dropped_switches == 0
+    for thread in profile.threads:
+        own = [each for each in stretches if each.thread_id == thread.id]
+        slices = Counter(each.ended_by for each in own if each.kind == "slice")
+        assert slices["switch"] == thread.switches, thread
+        assert slices["poll"] == sum(each.kind == "idle" for each in own) == thread.polls, thread
+        length_ns = sum(each.length_ns for each in own)
+        assert abs(length_ns - thread.lifetime_ns) <= len(own), thread
+    blocking = sum(each.is_blocking for each in stretches)
+    assert blocking == sum(blocker.count for blocker in profile.blockers)
 
 
 def _check_slices(profile: Profile) -> None:

@@ -60,7 +60,7 @@ def run(
     """Runs a program to its end."""
     profiler = Profiler(
         builtins=builtins, threads=threads, exclude=[EXCLUDED] if excluded else [],
-        block_threshold=0,
+        block_threshold=0, timeline=True,
     )
     names = _globals(profiler, builtins)
     exec(_to_be_excluded(compile(source_of(program), FILENAME, "exec"), excluded), names)
