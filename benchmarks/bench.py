@@ -64,6 +64,8 @@ def add_costs(results: Results, only: list[str], repeats: int) -> None:
             for name in there:
                 if not {name, *there}.isdisjoint(only) and name not in only:
                     continue
+                if there[name].only and workload not in there[name].only:
+                    continue
                 pairs = measure("added", workload, name)
                 known.setdefault(name, []).extend(pairs or [])
         results.failed += [f"{name} on {workload}" for name, pairs in known.items() if not pairs]

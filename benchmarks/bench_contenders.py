@@ -19,13 +19,15 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Contender:
-    """distribution: of which the version is told; "" for none. knows_greenlets: its profile is not wrong."""
+    """distribution: of which the version is told; "" for none. knows_greenlets: its profile is not wrong.
+    only: on these workloads; () for all."""
 
     name: str
     profiling: Callable[[], AbstractContextManager[None]]
     module: str
     distribution: str = ""
     knows_greenlets: bool = True
+    only: tuple[str, ...] = ()
 
     def is_there(self) -> bool:
         try:
@@ -125,6 +127,9 @@ CONTENDERS = {
         Contender("ours", ours(builtins=False), "greenletprofiler"),
         Contender("ours, built-ins", ours(), "greenletprofiler"),
         Contender("ours, excluded", ours(exclude=["bench_*"]), "greenletprofiler"),
+        Contender(
+            "ours, timeline", ours(builtins=False, timeline=True), "greenletprofiler", only=("raw switches",)
+        ),
         Contender("cProfile", cprofile, "cProfile", knows_greenlets=False),
         Contender("Yappi, wall", yappi("wall"), "yappi", "yappi"),
         Contender("Yappi, CPU", yappi("cpu"), "yappi", "yappi"),

@@ -109,6 +109,13 @@ def least_against(workload: str, ours: str, other: str) -> Callable[[Results], f
     return figure
 
 
+def dearer_by_timeline(results: Results) -> float:
+    """At the machine's usual speed."""
+    with_timeline = results.relative("raw switches", "ours, timeline").middle
+    more = with_timeline - results.relative("raw switches", "ours").middle
+    return more * results.plain_ns("raw switches")
+
+
 def ratio(name: str, workload: str, ours: str, other: str, new: float, old: float) -> Target:
     return Target(
         name, against(workload, ours, other), new, old, ((workload, ours, other),),
@@ -131,6 +138,10 @@ TARGETS: Final = (
         (("call-free loop", FULL),),
     ),
     ratio("raw switches, against an empty trace function", "raw switches", "ours", "floor", 1.5, 1.5),
+    Target(
+        "raw switches with a timeline: ns more than without, each", dearer_by_timeline, 60, 60,
+        (("raw switches", "ours", "ours, timeline"),),
+    ),
     Target(
         "excluded code, in plain times", of_plain("fib", "ours, excluded"), 1.10, None,
         (("fib", "ours, excluded"),),

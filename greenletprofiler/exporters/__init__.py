@@ -35,10 +35,13 @@ class Format:
     prefix: str | None = None
     needs_timeline: bool = False
 
-    def matches(self, file_name: str) -> bool:
-        """True if a file of this name is meant to have this format."""
-        begins = self.prefix is not None and file_name.startswith(self.prefix)
-        return begins or file_name.lower().endswith(self.suffixes)
+    def match(self, file_name: str) -> int:
+        """How many characters of a file's name say that it is to have this format."""
+        name = file_name.lower()
+        lengths = [len(suffix) for suffix in self.suffixes if name.endswith(suffix)]
+        if self.prefix is not None and file_name.startswith(self.prefix):
+            lengths.append(len(self.prefix))
+        return max(lengths, default=0)
 
 
 FORMATS: Final = (
@@ -51,12 +54,14 @@ FORMATS: Final = (
 
 
 def find_format(path: str | os.PathLike[str], name: str | None = None) -> Format:
-    """The format of this name, or the one that the file's name means. Raises FormatError."""
+    """The format of this name, or the one that most of the file's name means. Raises FormatError."""
     if name is not None:
         found = [known for known in FORMATS if known.name == name]
         problem = f"There is no file format named {name!r}"
     else:
-        found = [known for known in FORMATS if known.matches(Path(path).name)]
+        file_name = Path(path).name
+        matching = sorted(FORMATS, key=lambda known: known.match(file_name), reverse=True)
+        found = [known for known in matching if known.match(file_name)]
         problem = f"The name {os.fspath(path)!r} does not tell a file format"
     if not found:
         raise FormatError(f"{problem}: use {_known()}.")
