@@ -52,7 +52,8 @@ void timeline_dispose(struct timeline *timeline, struct memory *memory);
 /* Nothing has been entered. */
 void timeline_forget(struct timeline *timeline);
 
-/* Numbers past what there are bits for lose their upper ones: those of the 68,719,476,736th greenlet. */
+/* Numbers past what there are bits for lose their upper ones: from the 16,777,216th thread on, and the
+ * 68,719,476,736th greenlet. */
 static inline uint64_t
 timeline_pack(uint64_t greenlet_id, uint64_t thread_id, bool blocked, enum timeline_end end)
 {

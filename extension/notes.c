@@ -16,6 +16,9 @@ name_borrowed(const struct module_state *state, PyObject *greenlet)
     Py_ssize_t offset = Py_TYPE(greenlet)->tp_dictoffset;
     PyObject *names = offset > 0 ? *(PyObject **)((char *)greenlet + offset) : NULL;
     PyObject *name = names != NULL ? PyDict_GetItemWithError(names, state->name_name_owned) : NULL;
+    if (name == NULL) {
+        PyErr_Clear(); /* of a key that cannot be compared */
+    }
     return name != NULL && PyUnicode_CheckExact(name) ? name : NULL;
 }
 

@@ -307,6 +307,8 @@ class Profile:
     @cached_property
     def tags(self) -> tuple[TagStats, ...]:
         """What was done below each tag, the most CPU time first."""
+        if not any(function.kind == TAG_KIND for function in self.call_tree.functions):
+            return ()
         groups, names = self._groups(lambda function: function.name if function.kind == TAG_KIND else None)
         sums = folds.fold(self.call_tree, groups, len(names)).groups
         tags = [

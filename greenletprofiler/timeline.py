@@ -55,7 +55,8 @@ class Stretch:
         return self.ended_ns - self.began_ns
 
 
-@dataclass(frozen=True)
+@ours
+@dataclass(frozen=True, slots=True)
 class _Columns:
     """What was recorded of each stretch; `end` holds places in `ends`."""
 
@@ -116,7 +117,17 @@ class Timeline:
     @cached_property
     def switches(self) -> int:
         """How many stretches that are here were ended by a switch."""
-        return sum(stretch.ended_by == "switch" for stretch in self)
+        columns, switch = self._columns, self._columns.ends.index("switch")
+        count = columns.end[self._first :].count(switch)
+        for thread in self.thread_ids:
+            oldest = columns.thread.index(thread)  # nobody knows when it began
+            count -= oldest >= self._first and columns.end[oldest] == switch
+        return count
+
+    @cached_property
+    def thread_ids(self) -> frozenset[int]:
+        """Of all that is here."""
+        return frozenset(self._columns.thread)
 
     @property
     def dropped_switches(self) -> int:

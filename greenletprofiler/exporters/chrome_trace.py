@@ -32,8 +32,6 @@ TROUBLE: Final = "terrible"
 #: The beginning of a slice is known by two clocks, which may differ by so much.
 SAME_NS: Final = 1_000_000
 
-Event = dict[str, Any]
-
 
 def write_chrome_trace(profile: Profile, out: BinaryIO, clock: Clock) -> None:
     """Writes the profile's timeline, whose clock is wall time. Raises TimelineError if it has none."""
@@ -45,10 +43,10 @@ def write_chrome_trace(profile: Profile, out: BinaryIO, clock: Clock) -> None:
         )
     head = json.dumps({"displayTimeUnit": "ns", "otherData": _about(profile, timeline)})
     out.write(head.removesuffix("}").encode() + b', "traceEvents": [\n')
-    separator = b""
+    separator = ""
     for event in _events(profile, timeline):
-        out.write(separator + json.dumps(event, separators=(",", ":")).encode())
-        separator = b",\n"
+        out.write(f"{separator}{event}".encode())
+        separator = ",\n"
     out.write(b"\n]}\n")
 
 
@@ -61,53 +59,56 @@ def _about(profile: Profile, timeline: Timeline) -> dict[str, str]:
     }
 
 
-def _events(profile: Profile, timeline: Timeline) -> Iterator[Event]:
+def _events(profile: Profile, timeline: Timeline) -> Iterator[str]:
+    """As JSON. There may be millions."""
     names = {greenlet.id: greenlet.name for greenlet in profile.greenlets}
     slices: dict[int, list[BlockingSlice]] = {}
     for each in profile.blocking_slices:
         slices.setdefault(each.greenlet_id, []).append(each)
     yield from _threads(profile, timeline)
-    known = set()
+    shown: dict[tuple[int, int], str] = {}  # the JSON of a track's name
     for stretch in timeline:
         track = stretch.thread_id, stretch.greenlet_id
         name = names.get(stretch.greenlet_id, f"greenlet-{stretch.greenlet_id}")
-        if track not in known:
-            known.add(track)
+        if track not in shown:
+            shown[track] = json.dumps(name)
             yield _metadata("thread_name", name, *track)
-        event = _event(stretch, name)
         if stretch.is_blocking:
-            event |= _blame(stretch, name, slices.get(stretch.greenlet_id, ()), profile.started_at_ns)
-        yield event
+            blame = _blame(stretch, slices.get(stretch.greenlet_id, ()), profile.started_at_ns)
+            yield _event(stretch, json.dumps(name + BLOCKS), f",{json.dumps(blame)[1:-1]}")
+        else:
+            yield _event(stretch, shown[track])
 
 
-def _threads(profile: Profile, timeline: Timeline) -> Iterator[Event]:
+def _threads(profile: Profile, timeline: Timeline) -> Iterator[str]:
     names = {thread.id: thread.name for thread in profile.threads}
-    for number in sorted({stretch.thread_id for stretch in timeline}):
+    for number in sorted(timeline.thread_ids):
         yield _metadata("process_name", f"thread {names.get(number, f'{number}, ended')}", number)
 
 
-def _metadata(kind: str, name: str, thread_id: int, greenlet_id: int | None = None) -> Event:
+def _metadata(kind: str, name: str, thread_id: int, greenlet_id: int | None = None) -> str:
     track = {} if greenlet_id is None else {"tid": greenlet_id}
-    return {"ph": "M", "name": kind, "pid": thread_id, **track, "args": {"name": name}}
+    return json.dumps({"ph": "M", "name": kind, "pid": thread_id, **track, "args": {"name": name}})
 
 
-def _event(stretch: Stretch, name: str) -> Event:
-    event: Event = {
-        "ph": "X", "name": name, "cat": stretch.ended_by, "pid": stretch.thread_id,
-        "tid": stretch.greenlet_id, "ts": stretch.began_ns / 1000, "dur": stretch.length_ns / 1000,
-    }  # fmt: skip
+def _event(stretch: Stretch, name: str, more: str = "") -> str:
+    """`name` and `more` are JSON."""
+    category = stretch.ended_by
     if stretch.kind == "idle":
-        event |= {"name": "idle", "cat": "idle"}
-    return event
+        name, category = '"idle"', "idle"
+    return (
+        f'{{"ph":"X","name":{name},"cat":"{category}","pid":{stretch.thread_id},"tid":{stretch.greenlet_id},'
+        f'"ts":{stretch.began_ns / 1000},"dur":{stretch.length_ns / 1000}{more}}}'
+    )
 
 
-def _blame(stretch: Stretch, name: str, slices: Sequence[BlockingSlice], started_at_ns: int) -> Event:
-    """How an event that blocked differs. `slices`: of that greenlet, those that were kept."""
+def _blame(stretch: Stretch, slices: Sequence[BlockingSlice], started_at_ns: int) -> dict[str, Any]:
+    """What an event that blocked has beside. `slices`: of that greenlet, those that were kept."""
 
     def distance_ns(each: BlockingSlice) -> int:
         return abs(each.began_at_ns - started_at_ns - stretch.began_ns)
 
-    blame: Event = {"name": name + BLOCKS, "cname": TROUBLE}
+    blame: dict[str, Any] = {"cname": TROUBLE}
     found = min(slices, key=distance_ns, default=None)
     if found is not None and distance_ns(found) <= SAME_NS:
         functions = [function.label for function in found.path if function.is_function]

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from greenletprofiler.exporters.text import GAP, Unit, count, printable, right_aligned, shortened
+from greenletprofiler.exporters.text import GAP, Unit, count, printable, right_aligned, shortened, wrapped
 from greenletprofiler.profile import Profile
 from greenletprofiler.values import TagStats
 
@@ -26,7 +26,7 @@ def tag_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
     if not tags:
         return
     yield ""
-    yield f"Tags: {len(tags):,}; times in {unit.name}, of all that was done in them"
+    yield from wrapped(f"Tags: {len(tags):,}; times in {unit.name}, of all that was done in them", width)
     lines = list(right_aligned([_HEADINGS, *(_numbers(tag, unit) for tag in tags[:MOST_TAGS])]))
     room = width - len(lines[0]) - len(GAP)
     names = (shortened(printable(tag.name), room) for tag in tags)
