@@ -43,6 +43,7 @@ free_thread(struct recorder *recorder, struct thread *thread)
         position_free(&recorder->memory, thread->stray);
     }
     tree_dispose(&thread->tree);
+    memory_free(&recorder->memory, thread->hidden, thread->hidden_capacity * sizeof *thread->hidden);
     memory_free(&recorder->memory, thread, sizeof *thread);
 }
 
@@ -143,29 +144,42 @@ base_for(struct recorder *recorder, struct thread *thread, const struct function
     return base != NULL ? base : add_node(recorder, thread, thread->root, greenlet_class, SIZE_MAX);
 }
 
-/* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. */
+/* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. So does every
+ * call by the program of the profiler's own functions. */
 static void
-remember_recent(struct position *position, struct node *node)
+remember_recent(struct thread *thread, struct node *node)
 {
+    struct position *position = thread->position;
     struct node *parent = node->parent;
-    if (!node_is_base(parent)) {
+    bool is_hidden = node_is_the_profilers(node);
+    thread->hidden_ran |= is_hidden;
+    if (!node_is_base(parent) && (!is_hidden || node_is_the_profilers(parent))) {
         if (parent->recent != NULL) {
             parent->recent->successor = node;
         }
         parent->recent = node;
     }
-    if (position->kind == NULL && !node_is_base(node) && !node_is_the_profilers(node)) {
+    if (position->kind == NULL && !node_is_base(node) && !is_hidden) {
         position->kind = node->function;
+    }
+}
+
+static void
+note_new_child(struct thread *thread, struct node *node, bool is_hidden)
+{
+    if (is_hidden) {
+        thread->hidden[thread->hidden_count++] = node;
+    } else {
+        thread->has_doors |= node_is_the_profilers(node->parent);
     }
 }
 
 struct node *
 recorder_find_child(struct thread *thread, const void *key)
 {
-    struct position *position = thread->position;
-    struct node *node = tree_find(&thread->tree, position->top->node, key);
+    struct node *node = tree_find(&thread->tree, thread->position->top->node, key);
     if (node != NULL) {
-        remember_recent(position, node);
+        remember_recent(thread, node);
     }
     return node;
 }
@@ -179,9 +193,13 @@ recorder_child(struct recorder *recorder, struct thread *thread, const struct fu
     if (node != NULL || ((parent->function->flags & FUNCTION_IS_TRUNCATED) != 0 && !is_own)) {
         return node;
     }
+    if (is_own && !thread_has_room_for_hidden(thread)) {
+        return NULL;
+    }
     node = add_node(recorder, thread, parent, function, (is_own ? 2 : 1) * recorder->limits.nodes);
     if (node != NULL) {
-        remember_recent(thread->position, node);
+        note_new_child(thread, node, is_own);
+        remember_recent(thread, node);
     }
     return node;
 }

@@ -8,6 +8,8 @@
 
 #define READINGS_AFTER_OWN 3
 
+#define FIRST_HIDDEN ((size_t)8)
+
 /* A hub that was off the CPU for less did not wait: two clocks are not read at one moment. */
 #define LEAST_POLL_NS INT64_C(5000)
 
@@ -354,13 +356,50 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
     read_again_in_a_while(thread, now_ticks);
 }
 
+bool
+thread_has_room_for_hidden(struct thread *thread)
+{
+    struct memory *memory = thread->tree.memory;
+    if (thread->hidden_count == thread->hidden_capacity) {
+        size_t grown = thread->hidden_capacity * 2 + FIRST_HIDDEN;
+        struct node **hidden = memory_resize(memory, thread->hidden, thread->hidden_capacity * sizeof *hidden,
+                                             grown * sizeof *hidden);
+        if (hidden == NULL) {
+            return false;
+        }
+        thread->hidden = hidden;
+        thread->hidden_capacity = grown;
+    }
+    return true;
+}
+
+/* What the profiler's own functions took since the last settling. One may go on now. */
+static void
+settle_hidden(struct thread *thread, uint64_t *ticks, uint64_t *off_cpu_ticks)
+{
+    uint64_t all_ticks = 0, all_off_cpu_ticks = 0;
+    for (size_t index = 0; index < thread->hidden_count; index++) {
+        all_ticks += thread->hidden[index]->running_ticks;
+        all_off_cpu_ticks += thread->hidden[index]->off_cpu_ticks;
+    }
+    *ticks = all_ticks - thread->settled_hidden_ticks;
+    *off_cpu_ticks = all_off_cpu_ticks - thread->settled_hidden_off_cpu_ticks;
+    thread->settled_hidden_ticks = all_ticks;
+    thread->settled_hidden_off_cpu_ticks = all_off_cpu_ticks;
+    thread->hidden_ran = node_is_the_profilers(thread->position->top->node);
+}
+
 void
 thread_settle(struct thread *thread, uint64_t now_ticks)
 {
     struct position *position = thread->position;
     uint64_t own_ticks = thread->own_ticks - thread->settled_own_ticks;
-    position->running_ticks += now_ticks - thread->settled_ticks - own_ticks;
-    position->off_cpu_ticks += thread->off_cpu_ticks - thread->settled_off_cpu_ticks;
+    uint64_t hidden_ticks = 0, hidden_off_cpu_ticks = 0;
+    if (thread->hidden_ran || thread->has_doors) {
+        settle_hidden(thread, &hidden_ticks, &hidden_off_cpu_ticks);
+    }
+    position->running_ticks += now_ticks - thread->settled_ticks - own_ticks - hidden_ticks;
+    position->off_cpu_ticks += thread->off_cpu_ticks - thread->settled_off_cpu_ticks - hidden_off_cpu_ticks;
     position->idle_ticks += thread->idle_ticks - thread->settled_idle_ticks;
     begin_unsettled(thread, now_ticks);
 }

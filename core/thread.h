@@ -73,6 +73,14 @@ struct thread {
     struct slices *slices;     /* the recorder's: of all threads */
     struct timeline *timeline; /* the same */
 
+    struct node **hidden; /* nodes of the profiler's own functions: their time is no greenlet's */
+    size_t hidden_count;
+    size_t hidden_capacity;
+    bool hidden_ran;               /* one was entered since the last settling */
+    bool has_doors;                /* one has called the program, and goes on when that is done */
+    uint64_t settled_hidden_ticks; /* what they had at the last settling ... */
+    uint64_t settled_hidden_off_cpu_ticks;
+
     uint64_t cpu_reads;
     uint64_t cpu_unknown; /* intervals whose CPU time could not be read */
     uint64_t dropped_intervals;
@@ -90,9 +98,9 @@ struct thread {
 };
 
 /* What an interval must exceed before the CPU clock is asked, and how long the CPU clock may go unread.
- * 10 us is a tenth of what was seen to go wrong beside a competing process, and 1 ms keeps the cost of
+ * 20 us is a fifth of what was seen to go wrong beside a competing process, and 1 ms keeps the cost of
  * the system call below 0.1 %. */
-#define THREAD_LONG_NS INT64_C(10000)
+#define THREAD_LONG_NS INT64_C(20000)
 #define THREAD_CPU_PERIOD_NS INT64_C(1000000)
 
 /* Starts the account at this moment, not at one that was read before: whatever came between, all clocks must
@@ -143,7 +151,11 @@ void thread_settle_waits(struct thread *thread, uint64_t now_ticks);
 /* Takes what was charged since the last settling from one node to another: nothing was entered or left in it. */
 void thread_move_unsettled(struct thread *thread, struct node *from, struct node *to);
 
-/* Adds what was charged since the last settling to the running position. */
+/* For one more node of the profiler's own functions. False when there is no memory. */
+bool thread_has_room_for_hidden(struct thread *thread);
+
+/* Adds what was charged since the last settling to the running position, but for what the profiler's own functions
+ * took. */
 void thread_settle(struct thread *thread, uint64_t now_ticks);
 
 /* How long the slice has been so far: without the profiler's own time, and without polls. */

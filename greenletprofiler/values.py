@@ -285,7 +285,8 @@ class GreenletStats:
     """A greenlet.
 
     greenlet_class: a Function of kind "greenlet"; first_function: entered first at its base, None if none.
-    times: with what the profiler's events cost, and its own functions that were called in it.
+    times: with what the profiler's events cost in them, as in Profile.raw(), where running and idle times of
+        a thread's greenlets and its own_ns add up to its lifetime.
     given_name: what its attribute `name` was set to before it first ran; "" if it was not.
     spawned_at: where, if Profiler(spawn_places=True) asked for it and gevent spawned it.
     switches: how often it was switched to.

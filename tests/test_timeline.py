@@ -172,6 +172,21 @@ def test_a_slice_that_blocked_is_marked() -> None:
     assert is_near(blocking.length_ns, told.length_ns, 1_000_000)
 
 
+def test_times_of_greenlets_and_the_profilers_own_add_up_to_their_threads_lifetime() -> None:
+    with Profiler(timeline=True) as profiler:
+        for _ in range(3):
+            with profiler.tag("part"):
+                gevent_program()
+            profiler.snapshot()
+        turns(20)
+    profile = profiler.snapshot().raw()
+    (thread,) = profile.threads
+    greenlets_ns = sum(each.times.running_ns + each.times.idle_ns for each in profile.greenlets)
+    assert is_near(greenlets_ns + thread.own_ns, thread.lifetime_ns, 2 * len(profile.greenlets))
+    cpu_ns = sum(each.times.cpu_ns for each in profile.greenlets)
+    assert is_near(cpu_ns, thread.times.cpu_ns, 2 * len(profile.greenlets))
+
+
 # -- files -----------------------------------------------------------------------------------------------
 
 

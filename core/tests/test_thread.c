@@ -559,7 +559,91 @@ an_account_begins_when_its_clocks_are_read_however_late_that_is(void)
     recorder_dispose(&recorder);
 }
 
+static const struct function of_the_profiler = {
+    .key = &of_the_profiler, .index = 30, .flags = FUNCTION_IS_HIDDEN};
+
+static void
+call_of_the_profiler(struct recorder *recorder, struct thread *thread, int64_t ns)
+{
+    enter(recorder, thread, &of_the_profiler, 0x90);
+    run_for(ns);
+    leave(recorder, thread, 0x90);
+}
+
+static void
+what_the_profilers_own_functions_take_is_no_greenlets(void)
+{
+    struct recorder recorder;
+    int worker, home;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    struct position *main_position = thread->position;
+    recorder_name_greenlet(&recorder, main_position, &home);
+    enter(&recorder, thread, &foo, 0x10);
+    for (int turn = 0; turn < 2; turn++) {
+        run_for(3 * US);
+        call_of_the_profiler(&recorder, thread, 5 * US);
+        switch_to(&recorder, thread, &worker);
+        run_for(7 * US);
+        call_of_the_profiler(&recorder, thread, 11 * US);
+        switch_to(&recorder, thread, &home);
+    }
+    run_for(1 * US);
+    recorder_settle(&recorder, now());
+    CHECK(main_position->running_ticks == 7 * US);
+    CHECK(position_map_find(&recorder.greenlets, &worker)->running_ticks == 14 * US);
+    CHECK(thread_recorded_ticks(thread) == 21 * US + 32 * US + thread->own_ticks);
+    recorder_dispose(&recorder);
+}
+
+static void
+the_profilers_function_that_calls_the_program_goes_on_after_that(void)
+{
+    struct recorder recorder;
+    int worker, home;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    struct position *main_position = thread->position;
+    recorder_name_greenlet(&recorder, main_position, &home);
+    enter(&recorder, thread, &of_the_profiler, 0x90);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(3 * US);
+    switch_to(&recorder, thread, &worker);
+    switch_to(&recorder, thread, &home);
+    leave(&recorder, thread, 0x10);
+    run_for(5 * US);
+    leave(&recorder, thread, 0x90);
+    run_for(2 * US);
+    recorder_settle(&recorder, now());
+    CHECK(main_position->running_ticks == 5 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_snapshot_in_the_profilers_own_function_settles_a_part_of_it(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    enter(&recorder, thread, &of_the_profiler, 0x90);
+    run_for(4 * US);
+    recorder_settle(&recorder, now());
+    run_for(6 * US);
+    leave(&recorder, thread, 0x90);
+    run_for(2 * US);
+    recorder_settle(&recorder, now());
+    CHECK(thread->position->running_ticks == 2 * US);
+    recorder_dispose(&recorder);
+}
+
 const struct test thread_tests[] = {
+    {"what the profiler's own functions take is no greenlet's",
+     what_the_profilers_own_functions_take_is_no_greenlets},
+    {"the profiler's function that calls the program goes on after that",
+     the_profilers_function_that_calls_the_program_goes_on_after_that},
+    {"a snapshot in the profiler's own function settles a part of it",
+     a_snapshot_in_the_profilers_own_function_settles_a_part_of_it},
     {"an account begins when its clocks are read, however late that is",
      an_account_begins_when_its_clocks_are_read_however_late_that_is},
     {"a slice can be moved to the node that it belongs to",

@@ -93,7 +93,7 @@ def _metadata(kind: str, name: str, thread_id: int, greenlet_id: int | None = No
 
 def _event(stretch: Stretch, name: str, more: str = "") -> str:
     """`name` and `more` are JSON."""
-    category = stretch.ended_by
+    category: str = stretch.ended_by
     if stretch.kind == "idle":
         name, category = '"idle"', "idle"
     return (

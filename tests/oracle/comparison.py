@@ -139,6 +139,10 @@ def _check_times(profile: Profile) -> None:
     for thread in profile.threads:
         accounted = thread.times.running_ns + thread.times.idle_ns + thread.own_ns
         assert accounted == thread.lifetime_ns, thread
+        greenlets = [each for each in profile.greenlets if each.thread_id == thread.id]
+        if greenlets and profile.is_raw:
+            in_greenlets = sum(each.times.running_ns + each.times.idle_ns for each in greenlets)
+            assert abs(in_greenlets + thread.own_ns - thread.lifetime_ns) <= 2 * len(greenlets), thread
         assert thread.own_ns >= 0
 
 
