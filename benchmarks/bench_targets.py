@@ -61,7 +61,7 @@ class Verdict:
         """Not kept, and no tracer could."""
         if self.is_kept or self.limit is None or self.floor is None:
             return False
-        return self.floor > self.limit
+        return self.floor < self.limit if self.target.is_least else self.floor > self.limit
 
     @property
     def is_missed(self) -> bool:
@@ -84,6 +84,12 @@ def of_plain(workload: str, ours: str) -> Callable[[Results], float]:
 
 def throughput(ours: str) -> Callable[[Results], float]:
     return lambda results: 1 / results.of_plain("pywsgi", ours)
+
+
+def most_throughput(ours: str) -> Callable[[Results], float | None]:
+    """Of callbacks that do nothing."""
+    floor = FLOORS[ours]
+    return lambda results: 1 / results.of_plain("pywsgi", floor) if results.has("pywsgi", floor) else None
 
 
 def farthest_from_plain(contender: str) -> Callable[[Results], float]:
@@ -147,11 +153,12 @@ TARGETS: Final = (
         (("fib", "ours, excluded"),),
     ),
     Target(
-        "pywsgi, share of plain throughput", throughput("ours"), 0.82, 0.70, (("pywsgi", "ours"),), True
+        "pywsgi, share of plain throughput", throughput("ours"), 0.82, 0.70, (("pywsgi", "ours"),), True,
+        most_throughput("ours"),
     ),
     Target(
         "pywsgi, with built-ins, share of plain throughput", throughput(FULL), 0.78, 0.65,
-        (("pywsgi", FULL),), True,
+        (("pywsgi", FULL),), True, most_throughput(FULL),
     ),
     Target("tiny calls: share shown, away from plain", farthest_from_plain("ours"), 0.05, 0.05),
     Target("the same with built-ins", farthest_from_plain(FULL), 0.05, 0.05),
