@@ -541,11 +541,23 @@ recorder_end_record(struct recorder *recorder, size_t record_number)
 }
 
 static void
+count_unrecorded(struct recorder *recorder, const struct position *position)
+{
+    const struct function *class_function = function_class(position_base_node(position)->function);
+    struct slice_kind *kind = slices_kind(&recorder->slices, class_function, position->kind);
+    recorder->counters.unrecorded_greenlets++;
+    if (kind != NULL) {
+        kind->unrecorded_greenlets++;
+        kind->unrecorded_switches += position->switches;
+    }
+}
+
+static void
 keep_record(struct recorder *recorder, const struct thread *thread, struct position *position, bool alive)
 {
     size_t number = recorder_reserve_record(recorder, position);
     if (number == 0) {
-        recorder->counters.unrecorded_greenlets++;
+        count_unrecorded(recorder, position);
         return;
     }
     struct greenlet_record *record = &recorder->ended_greenlets[number - 1];

@@ -56,6 +56,8 @@ struct slice_kind {
     uint64_t ticks;
     uint64_t longest_ticks;
     uint64_t lengths[SLICE_LENGTHS];
+    uint64_t unrecorded_greenlets; /* of this kind, which found no room for a record ... */
+    uint64_t unrecorded_switches;  /* ... and how often they were switched to */
 };
 
 /* A slice that blocked. */

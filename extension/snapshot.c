@@ -253,10 +253,10 @@ slice_kinds_list(const struct recording_copy *copy)
     PyObject *list_owned = PyList_New(0);
     for (size_t index = 0; list_owned != NULL && index < copy->slices.kind_count; index++) {
         const struct slice_kind *kind = &copy->slices.kinds[index];
-        PyObject *tuple =
-            Py_BuildValue("(iiKLLN)", index_of(kind->class_function), index_of(kind->first), kind->count,
-                          (long long)snapshot_ns(copy, kind->ticks),
-                          (long long)snapshot_ns(copy, kind->longest_ticks), lengths_tuple(kind));
+        PyObject *tuple = Py_BuildValue(
+            "(iiKKKLLN)", index_of(kind->class_function), index_of(kind->first), kind->unrecorded_greenlets,
+            kind->unrecorded_switches, kind->count, (long long)snapshot_ns(copy, kind->ticks),
+            (long long)snapshot_ns(copy, kind->longest_ticks), lengths_tuple(kind));
         if (append_steal(list_owned, tuple) < 0) {
             Py_CLEAR(list_owned);
         }

@@ -275,7 +275,7 @@ class Profile:
     @cached_property
     def greenlet_kinds(self) -> tuple[GreenletKind, ...]:
         """Greenlets by class and first function, the most CPU time first."""
-        counts = _count_greenlets(self.greenlets)
+        counts = _count_greenlets(self.greenlets, self._recorded.slices.unrecorded)
         times = _kind_times(self.call_tree)
         slices = self._recorded.slices.kinds
         kinds = [
@@ -409,13 +409,15 @@ def _cost(
     )
 
 
-def _count_greenlets(greenlets: Iterable[GreenletStats]) -> dict[KindKey, tuple[int, int, int]]:
+def _count_greenlets(
+    greenlets: Iterable[GreenletStats], unrecorded: Mapping[KindKey, tuple[int, int]]
+) -> dict[KindKey, tuple[int, int, int]]:
     """(greenlets, alive, switches) of each kind. There may be many greenlets: they share their functions."""
     kinds: dict[tuple[int, int], list[GreenletStats]] = {}
     for greenlet in greenlets:
         kind = id(greenlet.greenlet_class), id(greenlet.first_function)
         kinds.setdefault(kind, []).append(greenlet)
-    counts: dict[KindKey, tuple[int, int, int]] = {}
+    counts = {kind: (number, 0, switches) for kind, (number, switches) in unrecorded.items() if number}
     for alike in kinds.values():
         key = alike[0].greenlet_class, alike[0].first_function
         number, alive, switches = counts.get(key, (0, 0, 0))

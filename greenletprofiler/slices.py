@@ -91,11 +91,13 @@ class BlockingRecord:
 @ours
 @dataclass(frozen=True, slots=True)
 class RecordedSlices:
-    """Slices of a recording. blocking_count: of all that blocked and have ended, kept in detail or not."""
+    """Slices of a recording. blocking_count: of all that blocked and have ended, kept in detail or not.
+    unrecorded: of each kind the greenlets without a record of their own, and switches to them."""
 
     threshold_ns: int
     blocking_count: int
     kinds: Mapping[KindKey, SliceStats]
+    unrecorded: Mapping[KindKey, tuple[int, int]]
     records: tuple[BlockingRecord, ...]
     culprits: Mapping[int, Culprit]
 
@@ -113,9 +115,12 @@ class RecordedSlices:
             return None if number < 0 else functions[places[number]]
 
         kinds: dict[KindKey, SliceStats] = {}
-        for class_, first, *sums in raw["kinds"]:
+        unrecorded: dict[KindKey, tuple[int, int]] = {}
+        for class_, first, greenlets, switches, *sums in raw["kinds"]:
             kind = functions[places[class_]], function(first)
             kinds[kind] = kinds.get(kind, SliceStats()) + SliceStats(*sums)
+            known = unrecorded.get(kind, (0, 0))
+            unrecorded[kind] = known[0] + greenlets, known[1] + switches
         culprits: dict[int, Culprit] = {}
         for row, *sums in raw["culprits"]:
             _add(culprits, node_of[row], Culprit(*sums))
@@ -127,7 +132,7 @@ class RecordedSlices:
             for thread_id, greenlet_id, class_, first, began_ns, length_ns, cpu_ns, suspended, is_over,
                 goes_on, row, samples in raw["blocking"]
         )  # fmt: skip
-        return cls(raw["blocking_ns"], raw["blocking_count"], kinds, records, culprits)
+        return cls(raw["blocking_ns"], raw["blocking_count"], kinds, unrecorded, records, culprits)
 
     def since(self, earlier: RecordedSlices, place_of: Sequence[int]) -> RecordedSlices:
         """What ended after the earlier one, or still goes on; `place_of` has the places of its nodes here."""
@@ -145,6 +150,7 @@ class RecordedSlices:
             self,
             blocking_count=self.blocking_count - earlier.blocking_count,
             kinds={kind: stats for kind, stats in kinds.items() if stats.count},
+            unrecorded=_less(self.unrecorded, earlier.unrecorded),
             records=tuple(record for record in self.records if _identity(record) not in known),
             culprits={node: culprit for node, culprit in culprits.items() if culprit.count},
         )
@@ -197,6 +203,13 @@ class RecordedSlices:
         for record in self.records:
             if record.goes_on:
                 yield record.culprit, Culprit(1, record.length_ns, record.length_ns)
+
+
+def _less(
+    later: Mapping[KindKey, tuple[int, int]], earlier: Mapping[KindKey, tuple[int, int]]
+) -> dict[KindKey, tuple[int, int]]:
+    before = {kind: earlier.get(kind, (0, 0)) for kind in later}
+    return {kind: (now[0] - before[kind][0], now[1] - before[kind][1]) for kind, now in later.items()}
 
 
 def checked_threshold_ns(seconds: float) -> int:

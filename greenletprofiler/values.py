@@ -438,7 +438,7 @@ class GreenletKind:
     """Greenlets of one class that entered the same function at their base, over all threads.
 
     function: None for what happened in such greenlets outside of any function.
-    greenlets, alive, switches: of those whose first function it was.
+    greenlets, alive, switches: of those whose first function it was, those without a record of their own too.
     times: of all that was done in the function and below; the kinds of a class add up to the class.
     slices: of those greenlets. Over all kinds there are as many as switches and polls of all threads.
     """

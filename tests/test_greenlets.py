@@ -388,6 +388,9 @@ def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     assert after - before <= 100 * 100_000
     assert len(profile.greenlets) == 100_000
     assert 1000 < profile.counters["unrecorded_greenlets"] <= 1000 + living
+    kinds = profile.greenlet_kinds
+    assert sum(kind.greenlets for kind in kinds) == 100_000 + profile.counters["unrecorded_greenlets"]
+    assert sum(kind.switches for kind in kinds) == sum(thread.switches for thread in profile.threads)
 
 
 def test_a_hundred_thousand_greenlets_are_reported_within_a_second_and_leave_nothing() -> None:

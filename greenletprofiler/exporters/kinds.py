@@ -6,8 +6,8 @@
             1      1       421  0.002    0.002    0.001    0.000  Hub.run
 
 In a narrow table some columns give way. A kind goes by its function, and by its place or its class where two
-go by one name. (none): what greenlets of a class did before they entered a function, or in functions that are
-not recorded. Where places of spawning are known, the commonest is told.
+go by one name. (none): greenlets that entered no function that is recorded. Where places of spawning are
+known, the commonest is told.
 """
 
 from __future__ import annotations
@@ -36,12 +36,13 @@ LEAST_ROOM: Final = 25
 
 def kind_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
     """No lines if there was one greenlet only."""
-    kinds = profile.greenlet_kinds
-    if len(profile.greenlets) < FEWEST:
+    kinds = [kind for kind in profile.greenlet_kinds if kind.greenlets]
+    greenlets = sum(kind.greenlets for kind in kinds)
+    if greenlets < FEWEST:
         return
     yield ""
     yield from wrapped(
-        f"Greenlets: {len(profile.greenlets):,}, of {count(len(kinds), 'kind')}; times in {unit.name};"
+        f"Greenlets: {greenlets:,}, of {count(len(kinds), 'kind')}; times in {unit.name};"
         " longest: at a stretch",
         width,
     )
