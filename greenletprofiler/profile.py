@@ -291,6 +291,11 @@ class Profile:
         """A slice of this length blocks, if other greenlets of its thread are suspended."""
         return self._recorded.slices.threshold_ns
 
+    @property
+    def blocking_count(self) -> int:
+        """How many slices blocked, those that still go on among them."""
+        return self._recorded.slices.count_until_now
+
     @cached_property
     def blocking_slices(self) -> tuple[BlockingSlice, ...]:
         """The longest slices that blocked, 50 and those that still go on, the longest first."""

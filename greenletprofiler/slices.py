@@ -155,6 +155,11 @@ class RecordedSlices:
             culprits={node: culprit for node, culprit in culprits.items() if culprit.count},
         )
 
+    @property
+    def count_until_now(self) -> int:
+        """Of all that blocked, those that still go on among them."""
+        return self.blocking_count + sum(record.goes_on for record in self.records)
+
     def nodes(self) -> Iterator[int]:
         """All places in the tree that are spoken of."""
         yield from self.culprits

@@ -159,7 +159,7 @@ class SnapshotBuilder:
             "greenlets": list(self.greenlets),
             "slices": {
                 "blocking_ns": 100_000_000,
-                "blocking_count": len(self.blocking),
+                "blocking_count": sum(culprit[1] for culprit in self.culprits),
                 "kinds": list(self.slice_kinds),
                 "blocking": list(self.blocking),
                 "culprits": list(self.culprits),

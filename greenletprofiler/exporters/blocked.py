@@ -41,7 +41,7 @@ def blocked_lines(profile: Profile, unit: Unit, width: int) -> Iterator[str]:
     blockers = profile.blockers
     if not blockers:
         return
-    slices = count(sum(blocker.count for blocker in blockers), "slice")
+    slices = count(profile.blocking_count, "slice")
     yield ""
     yield from wrapped(
         f"Held up: {slices} of {profile.block_threshold_ns / 1e9:g} s or more while other greenlets of their"

@@ -73,6 +73,7 @@ def object_of(profile: Profile) -> Object:
             {"name": tag.name, "entries": tag.entries, "times": _times(tag.times)} for tag in profile.tags
         ],
         "block_threshold_ns": profile.block_threshold_ns,
+        "blocking_count": profile.blocking_count,
         "slice_limits_ns": SLICE_LIMITS_NS,
         "blockers": [functions.blocker(each) for each in profile.blockers],
         "blocking_slices": [functions.blocking_slice(each) for each in profile.blocking_slices],

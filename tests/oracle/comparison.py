@@ -165,7 +165,7 @@ def _check_timeline(profile: Profile) -> None:
         length_ns = sum(each.length_ns for each in own)
         assert abs(length_ns - thread.lifetime_ns) <= len(own), thread
     blocking = sum(each.is_blocking for each in stretches)
-    assert blocking == sum(blocker.count for blocker in profile.blockers)
+    assert blocking == profile.blocking_count == sum(blocker.count for blocker in profile.blockers)
 
 
 def _check_slices(profile: Profile) -> None:
