@@ -188,7 +188,8 @@ class Profiler:
 
         In Profile.tags, and in the call tree below a mark of its own; functions and edges are as without it.
         A tag is its greenlet's: one that is spawned in it does not have it. It ends with the function that
-        entered it at the latest, which for a generator is its yield. Past 1,000 names more are "[other]".
+        entered it at the latest, of a generator or coroutine at its yield or await. Past 1,000 names more are
+        "[other]".
 
         Raises TagError for what is no name.
         """
