@@ -31,7 +31,9 @@ attribute_owned(PyObject *object, PyObject *name)
     return value_owned;
 }
 
-static bool
+enum reading { NO_PLACE, PLACE_READ, NO_ROOM_FOR_PLACE };
+
+static enum reading
 read_place(struct note_place *place, struct functions *functions, PyObject *spawning_frame)
 {
     const struct module_state *state = functions->state;
@@ -45,21 +47,27 @@ read_place(struct note_place *place, struct functions *functions, PyObject *spaw
     }
     Py_XDECREF(code_owned);
     Py_XDECREF(line_owned);
-    return is_known && place->function != NULL;
+    if (!is_known) {
+        return NO_PLACE;
+    }
+    return place->function != NULL ? PLACE_READ : NO_ROOM_FOR_PLACE;
 }
 
-static void
+/* False when there was no room for one; those further in are there. */
+static bool
 read_places(struct note *note, struct functions *functions, PyObject *greenlet)
 {
     const struct module_state *state = functions->state;
+    enum reading reading = PLACE_READ;
     PyObject *frame_owned = attribute_owned(greenlet, state->spawning_name_owned);
-    while (frame_owned != NULL && note->place_count < NOTE_PLACES &&
-           read_place(&note->places[note->place_count], functions, frame_owned)) {
-        note->place_count++;
+    while (frame_owned != NULL && reading == PLACE_READ && note->place_count < NOTE_PLACES) {
+        reading = read_place(&note->places[note->place_count], functions, frame_owned);
+        note->place_count += reading == PLACE_READ;
         PyObject *outer_owned = attribute_owned(frame_owned, state->back_name_owned);
         Py_SETREF(frame_owned, outer_owned);
     }
     Py_XDECREF(frame_owned);
+    return reading != NO_ROOM_FOR_PLACE;
 }
 
 /* -- keeping it ---------------------------------------------------------------------------------- */
@@ -97,8 +105,8 @@ notes_take(struct notes *notes, struct functions *functions, PyObject *greenlet,
 {
     PyObject *name = name_borrowed(functions->state, greenlet);
     struct note note = {.greenlet_id = greenlet_id};
-    if (notes->wants_places) {
-        read_places(&note, functions, greenlet);
+    if (notes->wants_places && !read_places(&note, functions, greenlet)) {
+        notes->unkept++;
     }
     if (name == NULL && note.place_count == 0) {
         return;
