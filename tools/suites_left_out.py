@@ -40,8 +40,8 @@ ONE_PROFILE_FUNCTION = (
 )
 
 TWO_SECONDS = (
-    "gives sixteen interpreters two seconds, and importing the profiler takes a tenth of a second in each; with"
-    " the time that gevent gives it in continuous integration it ends alike (GITHUB_ACTIONS=true)"
+    "gives sixteen interpreters two seconds, and importing the profiler takes a tenth of a second in each;"
+    " with the time that gevent gives it in continuous integration it ends alike (GITHUB_ACTIONS=true)"
 )
 
 LEFT_OUT: tuple[LeftOut, ...] = (
