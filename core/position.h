@@ -8,8 +8,8 @@
  * A leave is matched by the frame it comes from, never by its function: a lost or a doubled leave can
  * then not be taken for that of a recursive caller.
  *
- * Invariant: bottom <= top < limit = bottom + capacity. Exactly one position per thread is running; every other one knows
- * since when it waits.
+ * Invariant: bottom <= top < limit = bottom + capacity. Exactly one position per thread is running; every other
+ * one knows since when it waits.
  *
  * Ownership: a position owns its open calls. The greenlet is an identity, never dereferenced here. */
 #ifndef GP_POSITION_H

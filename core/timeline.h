@@ -36,7 +36,6 @@ struct timeline_entry {
 
 #define TIMELINE_END_BITS 3
 #define TIMELINE_THREAD_BITS 24
-#define TIMELINE_GREENLET_BITS 36
 
 struct timeline {
     struct timeline_entry *entries; /* NULL: nothing is kept */

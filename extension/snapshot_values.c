@@ -45,6 +45,17 @@ list_of(const struct snapshot_source *source, size_t count, make_item *make)
     return list_owned;
 }
 
+/* Into a tuple that is being made: without the item there is none, and an exception. */
+static void
+put_steal(PyObject **tuple_owned, size_t index, PyObject *item_owned)
+{
+    if (item_owned == NULL) {
+        Py_CLEAR(*tuple_owned);
+    } else {
+        PyTuple_SET_ITEM(*tuple_owned, (Py_ssize_t)index, item_owned);
+    }
+}
+
 /* -1 for none. */
 static int
 index_of(const struct function *function)
@@ -115,12 +126,7 @@ places_tuple(const struct note *note)
     PyObject *tuple_owned = PyTuple_New((Py_ssize_t)note->place_count);
     for (size_t index = 0; tuple_owned != NULL && index < note->place_count; index++) {
         const struct note_place *place = &note->places[index];
-        PyObject *pair_owned = Py_BuildValue("(ii)", index_of(place->function), place->line);
-        if (pair_owned == NULL) {
-            Py_CLEAR(tuple_owned);
-        } else {
-            PyTuple_SET_ITEM(tuple_owned, (Py_ssize_t)index, pair_owned);
-        }
+        put_steal(&tuple_owned, index, Py_BuildValue("(ii)", index_of(place->function), place->line));
     }
     return tuple_owned;
 }
@@ -144,13 +150,8 @@ static PyObject *
 lengths_tuple(const struct slice_kind *kind)
 {
     PyObject *tuple_owned = PyTuple_New(SLICE_LENGTHS);
-    for (Py_ssize_t length = 0; tuple_owned != NULL && length < SLICE_LENGTHS; length++) {
-        PyObject *count_owned = PyLong_FromUnsignedLongLong(kind->lengths[length]);
-        if (count_owned == NULL) {
-            Py_CLEAR(tuple_owned);
-        } else {
-            PyTuple_SET_ITEM(tuple_owned, length, count_owned);
-        }
+    for (size_t length = 0; tuple_owned != NULL && length < SLICE_LENGTHS; length++) {
+        put_steal(&tuple_owned, length, PyLong_FromUnsignedLongLong(kind->lengths[length]));
     }
     return tuple_owned;
 }
@@ -182,13 +183,8 @@ samples_tuple(const struct recording_copy *copy, const struct slice_copy *slice)
     for (size_t index = 0; tuple_owned != NULL && index < samples->count; index++) {
         int64_t before_ns = snapshot_ns(copy, ticks);
         ticks += samples->entries[index].ticks;
-        PyObject *pair_owned = Py_BuildValue("(iL)", slice->sample_rows[index],
-                                             (long long)(snapshot_ns(copy, ticks) - before_ns));
-        if (pair_owned == NULL) {
-            Py_CLEAR(tuple_owned);
-        } else {
-            PyTuple_SET_ITEM(tuple_owned, (Py_ssize_t)index, pair_owned);
-        }
+        int64_t ns = snapshot_ns(copy, ticks) - before_ns;
+        put_steal(&tuple_owned, index, Py_BuildValue("(iL)", slice->sample_rows[index], (long long)ns));
     }
     return tuple_owned;
 }

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import greenlet
+
 from greenletprofiler import Profile, Profiler
 from greenletprofiler.calltree import TreeNode
 from greenletprofiler.values import Function, FunctionStats
@@ -22,6 +24,21 @@ def record(program: Callable[[], object], builtins: bool = True, threads: bool =
     with profiler:
         program()
     return profiler.snapshot().raw()
+
+
+def record_with_timeline(program: Callable[[], object]) -> tuple[Profile, int]:
+    """The profile of one call of `program`, and how many switches a trace function in Python counted."""
+    seen = 0
+
+    def count(event: str, args: object) -> None:
+        nonlocal seen
+        seen += 1
+
+    with Profiler(timeline=True) as profiler:
+        before = greenlet.settrace(count)
+        program()
+        greenlet.settrace(before)
+    return profiler.snapshot(), seen
 
 
 def name_of(function: Function) -> str:

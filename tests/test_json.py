@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
-import greenlet
+from recorded import record_with_timeline
 
 from greenletprofiler import Profile, Profiler
 
@@ -37,17 +37,7 @@ def saved(profile: Profile, folder: Path) -> dict[str, Any]:
 
 
 def test_all_that_tells_of_a_recording_has_the_same_counts(tmp_path: Path) -> None:
-    seen = 0
-
-    def count(event: str, args: object) -> None:
-        nonlocal seen
-        seen += 1
-
-    with Profiler(timeline=True) as profiler:
-        before = greenlet.settrace(count)
-        program()
-        greenlet.settrace(before)
-    profile = profiler.snapshot()
+    profile, seen = record_with_timeline(program)
     content, out = saved(profile, tmp_path), io.StringIO()
     profile.print(out)
     profile.save(tmp_path / "profile.trace.json")

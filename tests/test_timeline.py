@@ -11,6 +11,7 @@ from typing import Any
 import gevent
 import greenlet
 import pytest
+from recorded import record_with_timeline
 
 from greenletprofiler import Profile, Profiler, _native
 from greenletprofiler.errors import TimelineError
@@ -77,18 +78,11 @@ def test_without_being_asked_for_there_is_none() -> None:
 
 
 def test_it_has_every_switch_that_a_trace_function_in_python_counts() -> None:
-    seen = 0
-
-    def count(event: str, args: object) -> None:
-        nonlocal seen
-        seen += 1
-
-    with Profiler(timeline=True) as profiler:
-        before = greenlet.settrace(count)
+    def program() -> None:
         gevent_program()
         turns(500)
-        greenlet.settrace(before)
-    profile = profiler.snapshot()
+
+    profile, seen = record_with_timeline(program)
     assert timeline_of(profile).switches == seen == sum(thread.switches for thread in profile.threads)
     assert timeline_of(profile).dropped_switches == 0
 
