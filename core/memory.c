@@ -53,6 +53,20 @@ memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_si
     return moved;
 }
 
+void *
+memory_grow_list(struct memory *memory, void *list, size_t *capacity, size_t entry_size, size_t first,
+                 size_t most)
+{
+    size_t wanted = *capacity == 0 ? first : *capacity * 2;
+    size_t grown = wanted < most ? wanted : most;
+    void *moved =
+        grown > *capacity ? memory_resize(memory, list, *capacity * entry_size, grown * entry_size) : NULL;
+    if (moved != NULL) {
+        *capacity = grown;
+    }
+    return moved;
+}
+
 void
 memory_free(struct memory *memory, void *block, size_t size)
 {

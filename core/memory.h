@@ -30,6 +30,11 @@ void *memory_get(struct memory *memory, size_t size);
 /* Keeps what fits of the old content; what is new is not zeroed. NULL leaves the old block as it was. */
 void *memory_resize(struct memory *memory, void *block, size_t old_size, size_t new_size);
 
+/* More room for a list of entries of that size: twice its capacity, `first` in the beginning, and never more than
+ * `most`. NULL when there is no memory, or no more may be: the list and its capacity are then as they were. */
+void *memory_grow_list(struct memory *memory, void *list, size_t *capacity, size_t entry_size, size_t first,
+                       size_t most);
+
 /* NULL is allowed. */
 void memory_free(struct memory *memory, void *block, size_t size);
 

@@ -450,18 +450,13 @@ recorder_record_of(const struct thread *thread, const struct position *position,
 static bool
 grow_greenlet_records(struct recorder *recorder)
 {
-    size_t capacity = recorder->ended_greenlet_capacity;
-    size_t grown = capacity == 0 ? FIRST_GREENLET_RECORDS : capacity * 2;
-    if (grown > recorder->limits.ended_greenlets) {
-        grown = recorder->limits.ended_greenlets;
-    }
-    struct greenlet_record *records = memory_resize(&recorder->memory, recorder->ended_greenlets,
-                                                    capacity * sizeof *records, grown * sizeof *records);
+    struct greenlet_record *records =
+        memory_grow_list(&recorder->memory, recorder->ended_greenlets, &recorder->ended_greenlet_capacity,
+                         sizeof *records, FIRST_GREENLET_RECORDS, recorder->limits.ended_greenlets);
     if (records == NULL) {
         return false;
     }
     recorder->ended_greenlets = records;
-    recorder->ended_greenlet_capacity = grown;
     return true;
 }
 

@@ -268,18 +268,13 @@ find_culprit(const struct slices *slices, const struct node *node)
 static bool
 grow_culprits(struct slices *slices)
 {
-    size_t capacity = slices->culprit_capacity;
-    size_t grown = capacity == 0 ? FIRST_CULPRITS : capacity * 2;
-    grown = grown < SLICE_CULPRITS_KEPT ? grown : SLICE_CULPRITS_KEPT;
     struct slice_culprit *culprits =
-        grown > capacity ? memory_resize(slices->memory, slices->culprits, capacity * sizeof *culprits,
-                                         grown * sizeof *culprits)
-                         : NULL;
+        memory_grow_list(slices->memory, slices->culprits, &slices->culprit_capacity, sizeof *culprits,
+                         FIRST_CULPRITS, SLICE_CULPRITS_KEPT);
     if (culprits == NULL) {
         return false;
     }
     slices->culprits = culprits;
-    slices->culprit_capacity = grown;
     return true;
 }
 

@@ -359,17 +359,15 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
 bool
 thread_has_room_for_hidden(struct thread *thread)
 {
-    struct memory *memory = thread->tree.memory;
-    if (thread->hidden_count == thread->hidden_capacity) {
-        size_t grown = thread->hidden_capacity * 2 + FIRST_HIDDEN;
-        struct node **hidden = memory_resize(memory, thread->hidden, thread->hidden_capacity * sizeof *hidden,
-                                             grown * sizeof *hidden);
-        if (hidden == NULL) {
-            return false;
-        }
-        thread->hidden = hidden;
-        thread->hidden_capacity = grown;
+    if (thread->hidden_count < thread->hidden_capacity) {
+        return true;
     }
+    struct node **hidden = memory_grow_list(thread->tree.memory, thread->hidden, &thread->hidden_capacity,
+                                            sizeof *hidden, FIRST_HIDDEN, SIZE_MAX / sizeof *hidden);
+    if (hidden == NULL) {
+        return false;
+    }
+    thread->hidden = hidden;
     return true;
 }
 

@@ -77,17 +77,12 @@ static struct note *
 room_for_one(struct notes *notes, struct memory *memory)
 {
     if (notes->count == notes->capacity) {
-        size_t grown = notes->capacity == 0 ? FIRST_NOTES : notes->capacity * 2;
-        grown = grown < MOST_NOTES ? grown : MOST_NOTES;
         struct note *moved =
-            grown > notes->capacity
-                ? memory_resize(memory, notes->notes, notes->capacity * sizeof *moved, grown * sizeof *moved)
-                : NULL;
+            memory_grow_list(memory, notes->notes, &notes->capacity, sizeof *moved, FIRST_NOTES, MOST_NOTES);
         if (moved == NULL) {
             return NULL;
         }
         notes->notes = moved;
-        notes->capacity = grown;
     }
     return &notes->notes[notes->count];
 }

@@ -135,7 +135,29 @@ a_node_takes_at_most_96_bytes_and_a_greenlet_that_ended_100(void)
     CHECK(sizeof(struct open_call) <= 16);
 }
 
+static void
+a_list_grows_to_twice_its_capacity_and_never_past_the_most(void)
+{
+    const size_t capacities[] = {3, 6, 12, 20};
+    struct failing_memory failing = {0};
+    struct memory memory;
+    size_t capacity = 0;
+    uint64_t *list = NULL;
+    failing_memory_init(&memory, &failing);
+    for (size_t step = 0; step < sizeof capacities / sizeof *capacities; step++) {
+        list = memory_grow_list(&memory, list, &capacity, sizeof *list, 3, 20);
+        CHECK(list != NULL && capacity == capacities[step] && memory.bytes == capacity * sizeof *list);
+    }
+    CHECK(memory_grow_list(&memory, list, &capacity, sizeof *list, 3, 20) == NULL && capacity == 20);
+    failing.fail_at = failing.requests + 1;
+    CHECK(memory_grow_list(&memory, list, &capacity, sizeof *list, 3, 40) == NULL && capacity == 20);
+    memory_free(&memory, list, capacity * sizeof *list);
+    CHECK(memory.bytes == 0);
+}
+
 const struct test memory_tests[] = {
+    {"a list grows to twice its capacity and never past the most",
+     a_list_grows_to_twice_its_capacity_and_never_past_the_most},
     {"a node takes at most 96 bytes and a greenlet that ended 100",
      a_node_takes_at_most_96_bytes_and_a_greenlet_that_ended_100},
     {"a limit is never exceeded and room comes back", a_limit_is_never_exceeded_and_room_comes_back},
