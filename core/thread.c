@@ -7,6 +7,7 @@
 #define JUMP_SHARE 1000
 
 #define READINGS_AFTER_OWN 3
+#define PAIR_ATTEMPTS 3
 
 #define FIRST_HIDDEN ((size_t)8)
 
@@ -25,6 +26,24 @@ static void
 read_again_in_a_while(struct thread *thread, uint64_t now_ticks)
 {
     thread->cpu_due_ticks = now_ticks + (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_CPU_PERIOD_NS);
+}
+
+/* CLOCK_MONOTONIC at the moment when the counter was read, which was before: the thread may have lost the
+ * processor in between, and that is no jump of a clock. Where it loses it between the two readings made here, they
+ * are made again. */
+static int64_t
+monotonic_ns_at(const struct thread *thread, uint64_t now_ticks)
+{
+    int64_t monotonic_ns = 0;
+    uint64_t before_ticks, after_ticks = clock_ticks(thread->clock);
+    int attempt = 0;
+    do {
+        before_ticks = after_ticks;
+        monotonic_ns = thread->clock->readings->monotonic_ns();
+        after_ticks = clock_ticks(thread->clock);
+    } while (after_ticks - before_ticks > thread->long_ticks && ++attempt < PAIR_ATTEMPTS);
+    int64_t since_ticks = (int64_t)(after_ticks - now_ticks);
+    return since_ticks > 0 ? monotonic_ns - clock_ns_from_ticks(thread->clock, since_ticks) : monotonic_ns;
 }
 
 /* -- slices -------------------------------------------------------------------------------------- */
@@ -171,14 +190,13 @@ thread_begin(struct thread *thread)
 {
     int64_t cpu_ns = 0;
     bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
-    int64_t monotonic_ns = thread->clock->readings->monotonic_ns();
     uint64_t now_ticks = clock_ticks(thread->clock);
     thread->last_ticks = thread->began_ticks = now_ticks;
     thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
     thread->least_poll_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, LEAST_POLL_NS);
     thread->cpu_debt_ticks = 0;
     thread->cpu_unknown += !known;
-    remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
+    remember_reading(thread, now_ticks, monotonic_ns_at(thread, now_ticks), cpu_ns);
     read_again_in_a_while(thread, now_ticks);
     begin_unsettled(thread, now_ticks);
     enter_stretch(thread, now_ticks, false, TIMELINE_UNRECORDED);
@@ -235,16 +253,17 @@ end_poll(struct thread *thread, uint64_t idle_ticks, uint64_t cpu_ticks)
     enter_stretch(thread, thread->last_ticks, false, TIMELINE_IDLE);
 }
 
+/* The nearest from 0 to `most`. */
+static int64_t
+within(int64_t ticks, uint64_t most)
+{
+    return ticks < 0 ? 0 : ticks > (int64_t)most ? (int64_t)most : ticks;
+}
+
 static void
 charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_ticks)
 {
-    int64_t most_ticks = (int64_t)delta_ticks;
-    int64_t charged_ticks = off_cpu_ticks;
-    if (charged_ticks < 0) {
-        charged_ticks = 0;
-    } else if (charged_ticks > most_ticks) {
-        charged_ticks = most_ticks;
-    }
+    int64_t charged_ticks = within(off_cpu_ticks, delta_ticks);
     struct node *node = thread->position->top->node;
     node->off_cpu_ticks += (uint64_t)charged_ticks;
     thread->off_cpu_ticks += (uint64_t)charged_ticks;
@@ -257,16 +276,6 @@ charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_tick
     }
 }
 
-/* CLOCK_MONOTONIC at the moment when the counter was read, which was before: the thread may have lost the
- * processor in between, and that is no jump of a clock. */
-static int64_t
-monotonic_ns_at(const struct clock *clock, uint64_t now_ticks)
-{
-    int64_t monotonic_ns = clock->readings->monotonic_ns();
-    int64_t since_ticks = (int64_t)(clock_ticks(clock) - now_ticks);
-    return since_ticks > 0 ? monotonic_ns - clock_ns_from_ticks(clock, since_ticks) : monotonic_ns;
-}
-
 static uint64_t
 charge_own_until(struct thread *thread, uint64_t now_ticks)
 {
@@ -276,34 +285,49 @@ charge_own_until(struct thread *thread, uint64_t now_ticks)
     return own_ticks;
 }
 
-/* What is still to be charged of the time off the CPU since the last reading, after `own_ticks` that were the
- * profiler's: what the interval before it hides, for it was short, is owed. */
 static int64_t
-debt_after_own(const struct thread *thread, uint64_t own_ticks, uint64_t now_ticks, int64_t cpu_ns)
+off_cpu_since_reading(const struct thread *thread, uint64_t now_ticks, int64_t cpu_ns)
 {
     int64_t wall_ticks = (int64_t)(now_ticks - thread->cpu_read_ticks);
     int64_t cpu_ticks = clock_ticks_from_ns(thread->clock, cpu_ns - thread->cpu_read_ns);
-    int64_t off_cpu_ticks = wall_ticks - cpu_ticks + thread->cpu_debt_ticks;
-    int64_t owed_ticks = off_cpu_ticks - (int64_t)own_ticks;
-    return off_cpu_ticks < 0 ? off_cpu_ticks : owed_ticks > 0 ? owed_ticks : 0;
+    return wall_ticks - cpu_ticks + thread->cpu_debt_ticks;
 }
 
+/* Of `own_ticks`, which were charged as the profiler's own, these were off the CPU: the program's, for it would have
+ * lost the processor as well, a moment later. Where a hub polls they are nobody's: a poll that is over must not go
+ * on. */
+static void
+give_back_off_cpu(struct thread *thread, uint64_t lost_ticks)
+{
+    struct node *top = thread->position->top->node;
+    if (!node_polls(top)) {
+        thread->own_ticks -= lost_ticks;
+        thread->off_cpu_ticks += lost_ticks;
+        top->running_ticks += lost_ticks;
+        top->off_cpu_ticks += lost_ticks;
+    }
+}
+
+/* What is off the CPU beyond `own_ticks` is owed: an interval before hides it, for that was short. */
 static void
 read_anew(struct thread *thread, uint64_t own_ticks)
 {
     uint64_t now_ticks = clock_ticks(thread->clock);
-    int64_t monotonic_ns = monotonic_ns_at(thread->clock, now_ticks);
+    int64_t monotonic_ns = monotonic_ns_at(thread, now_ticks);
     int64_t cpu_ns = 0;
     if (thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns) && cpu_ns >= thread->cpu_read_ns) {
-        thread->cpu_debt_ticks = debt_after_own(thread, own_ticks, now_ticks, cpu_ns);
+        int64_t off_cpu_ticks = off_cpu_since_reading(thread, now_ticks, cpu_ns);
+        int64_t lost_ticks = within(off_cpu_ticks, own_ticks);
+        give_back_off_cpu(thread, (uint64_t)lost_ticks);
+        thread->cpu_debt_ticks = off_cpu_ticks - lost_ticks;
         remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
         read_again_in_a_while(thread, now_ticks);
     }
 }
 
-/* A thread that loses the processor while the profiler works has lost nothing of the program's: the next
- * comparison is with a reading from after that. To ask for the CPU clock is when the kernel likes to take it,
- * so that may take a second reading; more have not been seen. */
+/* A thread may lose the processor while the profiler works; to ask for the CPU clock is even when the kernel likes
+ * to take it. That may go on while the clock is read to find out: more than a second reading has not been seen to be
+ * needed. */
 void
 thread_charge_own(struct thread *thread, uint64_t now_ticks)
 {
@@ -317,7 +341,7 @@ thread_charge_own(struct thread *thread, uint64_t now_ticks)
 void
 thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {
-    int64_t monotonic_ns = monotonic_ns_at(thread->clock, now_ticks);
+    int64_t monotonic_ns = monotonic_ns_at(thread, now_ticks);
     int64_t cpu_ns = thread->cpu_read_ns;
     bool known = thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns);
     thread->cpu_reads++;
@@ -327,9 +351,7 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
                       monotonic_ns - thread->cpu_read_monotonic_ns);
         remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     } else if (known && cpu_ns >= thread->cpu_read_ns) {
-        int64_t wall_ticks = (int64_t)(now_ticks - thread->cpu_read_ticks);
-        int64_t cpu_ticks = clock_ticks_from_ns(thread->clock, cpu_ns - thread->cpu_read_ns);
-        charge_off_cpu(thread, wall_ticks - cpu_ticks + thread->cpu_debt_ticks, delta_ticks);
+        charge_off_cpu(thread, off_cpu_since_reading(thread, now_ticks, cpu_ns), delta_ticks);
         remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     } else {
         thread->cpu_unknown++;
@@ -352,7 +374,7 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
         int64_t off_cpu_ticks = delta_ticks - clock_ticks_from_ns(thread->clock, cpu_ns);
         charge_off_cpu(thread, off_cpu_ticks > 0 ? off_cpu_ticks : 0, (uint64_t)delta_ticks);
     }
-    remember_reading(thread, now_ticks, thread->clock->readings->monotonic_ns(), cpu_ns);
+    remember_reading(thread, now_ticks, monotonic_ns_at(thread, now_ticks), cpu_ns);
     read_again_in_a_while(thread, now_ticks);
 }
 

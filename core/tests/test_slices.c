@@ -162,7 +162,7 @@ the_profilers_own_time_and_dropped_time_are_no_part_of_a_slice(void)
     struct recorder recorder;
     struct thread *thread = thread_with_worker(&recorder);
     call_for(&recorder, thread, &foo, 60 * MS);
-    sleep_for(70 * MS);
+    run_for(70 * MS);
     thread_charge_own(thread, now());
     fake.monotonic_ns += 5;
     run_for(20 * MS);

@@ -178,14 +178,14 @@ losing_the_processor_between_two_readings_is_no_jump(void)
     sleep_for(50 * MS); /* before the other clocks can be read */
     recorder_leave(&recorder, thread, 0x10, ticks);
     CHECK(thread->dropped_intervals == 0);
-    CHECK(node_at(thread, &foo, NULL)->running_ticks == 3 * MS);
-    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 0);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 53 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 50 * MS);
     CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
     recorder_dispose(&recorder);
 }
 
 static void
-what_the_profiler_loses_the_processor_for_is_its_own(void)
+losing_the_processor_while_the_profiler_works_is_the_programs_wall_time(void)
 {
     struct recorder recorder;
     recorder_for_test(&recorder, NULL);
@@ -197,16 +197,19 @@ what_the_profiler_loses_the_processor_for_is_its_own(void)
     enter(&recorder, thread, &bar, 0x20);
     run_for(3 * MS);
     leave(&recorder, thread, 0x20);
-    CHECK(thread->own_ticks == 4 * MS);
-    CHECK(thread->off_cpu_ticks == 0);
+    CHECK(thread->own_ticks == 0);
+    CHECK(thread->off_cpu_ticks == 4 * MS);
     CHECK(thread->cpu_debt_ticks == 0);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 6 * MS);
+    CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == 4 * MS);
     CHECK(node_at(thread, &bar, NULL)->running_ticks == 3 * MS);
+    CHECK(node_at(thread, &bar, NULL)->off_cpu_ticks == 0);
     CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
     recorder_dispose(&recorder);
 }
 
 static void
-long_work_of_the_profiler_pays_no_debt_of_the_program(void)
+of_the_profilers_work_only_what_is_on_the_cpu_is_its_own(void)
 {
     struct recorder recorder;
     recorder_for_test(&recorder, NULL);
@@ -218,11 +221,11 @@ long_work_of_the_profiler_pays_no_debt_of_the_program(void)
     sleep_for(MS);
     fake.lost_when_read_ns = 4 * MS;
     thread_charge_own(thread, now());
-    CHECK(thread->own_ticks == 20 * US + 5 * MS);
+    CHECK(thread->own_ticks == 20 * US - 7 * US);
     run_for(2 * MS);
     leave(&recorder, thread, 0x10);
-    CHECK(node_at(thread, &foo, NULL)->running_ticks == 7 * US + 2 * MS);
-    CHECK(thread->off_cpu_ticks <= 7 * US);
+    CHECK(node_at(thread, &foo, NULL)->running_ticks == 7 * US + 5 * MS + 7 * US + 2 * MS);
+    CHECK(thread->off_cpu_ticks == 7 * US + 5 * MS);
     CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
     recorder_dispose(&recorder);
 }
@@ -662,10 +665,10 @@ const struct test thread_tests[] = {
     {"a jump of the clock is dropped and said", a_jump_of_the_clock_is_dropped_and_said},
     {"losing the processor between two readings is no jump",
      losing_the_processor_between_two_readings_is_no_jump},
-    {"what the profiler loses the processor for is its own",
-     what_the_profiler_loses_the_processor_for_is_its_own},
-    {"long work of the profiler pays no debt of the program",
-     long_work_of_the_profiler_pays_no_debt_of_the_program},
+    {"losing the processor while the profiler works is the program's wall time",
+     losing_the_processor_while_the_profiler_works_is_the_programs_wall_time},
+    {"of the profiler's work only what is on the CPU is its own",
+     of_the_profilers_work_only_what_is_on_the_cpu_is_its_own},
     {"a counter that is set back is dropped too", a_counter_that_is_set_back_is_dropped_too},
     {"a CPU clock that is gone does no harm", a_cpu_clock_that_is_gone_does_no_harm},
     {"a wait is contended as long as its thread is busy", a_wait_is_contended_as_long_as_its_thread_is_busy},
