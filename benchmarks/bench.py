@@ -86,6 +86,7 @@ def add_the_rest(results: Results) -> None:
     results.nodes = curve("nodes", COUNTS)
     results.greenlets = curve("greenlets", ("1", *COUNTS[:-1]))
     results.snapshot = measure("snapshot", pinned=False)
+    results.report = measure("report")
 
 
 def curve(name: str, counts: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -134,7 +135,6 @@ def main() -> int:
         write_page(options.write / "benchmarks.md", options.write / "benchmarks.svg", kept())
         return max((judge(results) for results in kept()), default=1)
     results = Results(platform.python_version())
-    results.stamp_ns = measure("stamp")
     add_costs(results, options.only, options.repeats)
     if options.only:
         return 0

@@ -1,7 +1,7 @@
 """Measures in a process of its own, and prints JSON: one of the functions below, by name.
 
     python bench_measure.py added "fib" "ours"         plain and profiled, in turns
-    python bench_measure.py stamp | truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot
+    python bench_measure.py truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
 at one moment than at another. So everything is measured beside something else, and told as a ratio to it.
@@ -25,7 +25,8 @@ def timed_ns(run: Callable[[], object]) -> int:
 
 
 def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
-    """For each pair: plain ns and added ns, of one unit."""
+    """For each pair: plain ns and added ns, of one unit; and ns of a reading of the time-stamp counter."""
+    import floor
     from bench_contenders import CONTENDERS
     from bench_workloads import WORKLOADS
 
@@ -39,15 +40,9 @@ def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
         with contender.profiling():
             run()
             profiled_ns = timed_ns(run)
-        pairs.append({"plain": plain_ns / workload.units, "added": (profiled_ns - plain_ns) / workload.units})
+        plain, more = plain_ns / workload.units, (profiled_ns - plain_ns) / workload.units
+        pairs.append({"plain": plain, "added": more, "stamp": float(floor.stamp_ns())})
     return pairs
-
-
-def stamp() -> float:
-    """ns of a reading of the time-stamp counter; the least of some."""
-    import floor
-
-    return min(float(floor.stamp_ns()) for _ in range(9))
 
 
 # -- truth -----------------------------------------------------------------------------------------------
@@ -268,8 +263,29 @@ def snapshot() -> dict[str, float]:
     return {"nodes": len(profile.call_tree), "snapshot": taken, "stopped": stopped, "callgrind": written}
 
 
+# -- a report on 100,000 greenlets -----------------------------------------------------------------------
+
+
+def report() -> float:
+    """Seconds of CPU time for a snapshot and its table after so many short greenlets; the least of a few."""
+    import io
+
+    import greenlet
+
+    from greenletprofiler import Profiler
+
+    def taken_ns() -> int:
+        profiler = Profiler(builtins=False)
+        with profiler:
+            for _ in range(100_000):
+                greenlet.greenlet(hot).switch()
+        return timed_ns(lambda: profiler.snapshot().print(io.StringIO()))
+
+    return min(taken_ns() for _ in range(3)) / 1e9
+
+
 MEASUREMENTS: dict[str, Callable[..., object]] = {
-    each.__name__: each for each in (added, stamp, truth, nodes, greenlets, snapshot)
+    each.__name__: each for each in (added, truth, nodes, greenlets, snapshot, report)
 }
 
 if __name__ == "__main__":

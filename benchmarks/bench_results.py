@@ -34,9 +34,10 @@ Pairs = list[dict[str, float]]
 
 @dataclass
 class Results:
-    """pairs: workload -> contender -> plain and added ns of a unit, pair by pair. versions: of contenders.
+    """pairs: workload -> contender -> plain and added ns of a unit, and ns of a time stamp, pair by pair.
 
-    truth: contender -> shares, one a process. nodes, greenlets: count -> ns of an event. snapshot: seconds.
+    versions: of contenders. truth: contender -> shares, one a process. nodes, greenlets: count -> ns of an
+    event. snapshot, report: seconds.
     """
 
     python: str
@@ -44,11 +45,11 @@ class Results:
     missing: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     pairs: dict[str, dict[str, Pairs]] = field(default_factory=dict)
-    stamp_ns: float = 0.0
     truth: dict[str, list[dict[str, float]]] = field(default_factory=dict)
     nodes: dict[str, dict[str, float]] = field(default_factory=dict)
     greenlets: dict[str, dict[str, float]] = field(default_factory=dict)
     snapshot: dict[str, float] = field(default_factory=dict)
+    report: float = 0.0
 
     @property
     def is_new(self) -> bool:
@@ -61,6 +62,11 @@ class Results:
     def plain_ns(self, workload: str) -> float:
         """Of a unit, over all that was measured."""
         return median(pair["plain"] for pairs in self.pairs[workload].values() for pair in pairs)
+
+    def stamp(self, workload: str) -> float:
+        """A reading of the time-stamp counter, in plain times of the workload."""
+        measured = [pair for pairs in self.pairs[workload].values() for pair in pairs]
+        return median(pair["stamp"] / pair["plain"] for pair in measured)
 
     def relative(self, workload: str, contender: str) -> Spread:
         """Added time, in plain times."""

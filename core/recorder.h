@@ -9,10 +9,9 @@
  *          +---- timeline: who ran when, if it is asked for
  *
  * An event source calls, for each event, with the tick counter read once:
- *      recorder_enter() / recorder_leave()     a function begins or resumes / returns, yields, raises
- *      recorder_switch()                       another greenlet runs
- * These are straight lines: a few loads and stores. Whatever needs a decision, memory or a name is in a
- * cold function elsewhere.
+ *      recorder_try_enter() / recorder_try_leave()     a function begins or resumes / returns, yields, raises
+ * These are straight lines: a few loads and stores. Whatever needs a decision, memory or a name they leave to
+ * others, which do the same from the start.
  *
  * Nothing here fails in a way that the caller must handle in an event: without memory, or past the node
  * budget, a call is counted as truncated and its time goes to the nearest node there is.
@@ -260,6 +259,45 @@ recorder_is_on_top(const struct thread *thread, uintptr_t frame)
 {
     return __builtin_expect(thread->position->top->frame == frame, 1);
 }
+
+/* -- the straight path: all that nearly every event is. False, and nothing was recorded, where anything is unusual:
+ * then the functions below do it, which may call others and take their time. Nothing is called here, so that a
+ * compiler has no register to save. Only where the clock counts ticks. */
+
+/* A function is called in `frame`, or resumed there, that was called from here the last time or the time before. */
+static inline bool
+recorder_try_enter(struct thread *thread, const void *key, uintptr_t frame, bool resumed)
+{
+    struct position *position = thread->position;
+    struct open_call *call = position->top + 1;
+    struct node *caller = position->top->node;
+    struct node *node = recorder_recent_child(caller, key);
+    if (node == NULL || call == position->limit ||
+        !thread_try_charge_to(thread, caller, clock_read_counter())) {
+        return false;
+    }
+    node->calls += !resumed;
+    node->resumes += resumed;
+    call->frame = frame;
+    call->node = node;
+    position->top = call;
+    return true;
+}
+
+/* The call of that frame is over, and is the innermost. */
+static inline bool
+recorder_try_leave(struct thread *thread, uintptr_t frame)
+{
+    struct position *position = thread->position;
+    struct open_call *top = position->top;
+    if (top->frame != frame || !thread_try_charge_to(thread, top->node, clock_read_counter())) {
+        return false;
+    }
+    position->top = top - 1;
+    return true;
+}
+
+/* -- the same, whatever is unusual */
 
 /* The innermost open call is over. */
 static inline void

@@ -183,6 +183,13 @@ thread_stretch(const struct thread *thread, uint64_t ended_ticks, bool blocked, 
                                    timeline_pack(thread->position->id, thread->id, blocked, end)};
 }
 
+/* Whether the CPU clock is due after an interval of that length up to now. */
+static inline bool
+thread_must_compare(const struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
+{
+    return __builtin_expect(delta_ticks > thread->long_ticks || now_ticks >= thread->cpu_due_ticks, 0);
+}
+
 /* Charges the time up to now to `top`, which is the node on top: an event has it at hand. */
 static inline void
 thread_charge_to(struct thread *thread, struct node *top, uint64_t now_ticks)
@@ -190,9 +197,22 @@ thread_charge_to(struct thread *thread, struct node *top, uint64_t now_ticks)
     uint64_t delta_ticks = now_ticks - thread->last_ticks;
     top->running_ticks += delta_ticks;
     thread->last_ticks = now_ticks;
-    if (__builtin_expect(delta_ticks > thread->long_ticks || now_ticks >= thread->cpu_due_ticks, 0)) {
+    if (thread_must_compare(thread, delta_ticks, now_ticks)) {
         thread_compare_cpu(thread, delta_ticks, now_ticks);
     }
+}
+
+/* The same, where the CPU clock is not due; else false, and nothing is charged. */
+static inline bool
+thread_try_charge_to(struct thread *thread, struct node *top, uint64_t now_ticks)
+{
+    uint64_t delta_ticks = now_ticks - thread->last_ticks;
+    if (thread_must_compare(thread, delta_ticks, now_ticks)) {
+        return false;
+    }
+    top->running_ticks += delta_ticks;
+    thread->last_ticks = now_ticks;
+    return true;
 }
 
 static inline void

@@ -67,6 +67,24 @@ compat_thread_state_id(const PyThreadState *tstate)
     return tstate->id;
 }
 
+/* Tells the threads of the process apart, while they live; never 0. The address of the thread's own variables is to
+ * be had without a call, which the interpreter's thread state is not. */
+static inline uintptr_t
+compat_thread_mark(void)
+{
+#if defined(__linux__) && defined(__x86_64__)
+    uintptr_t mark;
+    __asm__("mov %%fs:0, %0" : "=r"(mark));
+    return mark;
+#elif defined(__linux__) && defined(__aarch64__)
+    uintptr_t mark;
+    __asm__("mrs %0, tpidr_el0" : "=r"(mark));
+    return mark;
+#else
+    return (uintptr_t)compat_thread_state();
+#endif
+}
+
 /* Whether the interpreter began in this thread: its thread state is the first that there was. */
 static inline bool
 compat_is_main_thread(const PyThreadState *tstate)
@@ -133,6 +151,19 @@ compat_frame_code(compat_frame *frame)
     return _PyFrame_IsIncomplete(frame) ? NULL : frame->f_code;
 #else
     return frame->f_code;
+#endif
+}
+
+/* Whether a frame runs this code. `code` need not be a code object. */
+static inline bool
+compat_frame_runs(const compat_frame *frame, PyObject *code)
+{
+#if PY_VERSION_HEX >= 0x030E0000
+    return PyStackRef_AsPyObjectBorrow(frame->f_executable) == code;
+#elif PY_VERSION_HEX >= 0x030D0000
+    return frame->f_executable == code;
+#else
+    return (PyObject *)frame->f_code == code;
 #endif
 }
 

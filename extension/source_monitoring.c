@@ -63,8 +63,18 @@ disable(const struct tracer *tracer)
     return Py_NewRef(tracer->state->disable_owned);
 }
 
-static inline PyObject *
-enter(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
+/* The frame that runs, where that is sure to be the event's, and the event one of Python code; else NULL. */
+static inline compat_frame *
+frame_at_hand(PyObject *self, PyObject *const *args)
+{
+    compat_frame *frame = tracer_current_frame(tracer_of(self));
+    return frame != NULL && __builtin_expect(compat_frame_runs(frame, args[ARGUMENT_CODE]), 1) ? frame : NULL;
+}
+
+/* Each event is first tried to be recorded straight away. Where that fails it is recorded by these. */
+
+static __attribute__((noinline)) PyObject *
+enter_anyhow(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
 {
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
@@ -81,6 +91,19 @@ enter(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
         hear_unwind(tracer, thread, code);
     }
     Py_RETURN_NONE;
+}
+
+static inline PyObject *
+enter(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
+{
+    struct tracer *tracer = tracer_of(self);
+    const PyCodeObject *code = (const PyCodeObject *)args[ARGUMENT_CODE];
+    compat_frame *frame = frame_at_hand(self, args);
+    if (frame != NULL && compat_code_has_unwind(code, tracer->monitoring.tool_id) &&
+        __builtin_expect(tracer_try_enter(tracer, code, frame, resumed), 1)) {
+        Py_RETURN_NONE;
+    }
+    return enter_anyhow(self, args, resumed, may_disable);
 }
 
 static PyObject *
@@ -107,12 +130,8 @@ on_throw(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames
     return enter(self, args, true, false);
 }
 
-typedef bool record_leave(struct tracer *tracer, struct thread *thread, PyCodeObject *code,
-                          compat_frame *frame);
-
-/* `record` is known where this is inlined: nothing is called through a pointer. */
-static inline PyObject *
-leave(PyObject *self, PyObject *const *args, record_leave *record, bool may_disable)
+static __attribute__((noinline)) PyObject *
+leave_anyhow(PyObject *self, PyObject *const *args, bool may_disable)
 {
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
@@ -121,13 +140,20 @@ leave(PyObject *self, PyObject *const *args, record_leave *record, bool may_disa
     PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyThreadState *tstate = compat_thread_state();
     struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        bool is_recorded = record(tracer, thread, code, compat_current_frame(tstate));
-        if (__builtin_expect(!is_recorded && may_disable, 0)) {
-            return disable(tracer);
-        }
+    if (thread != NULL && !tracer_leave(tracer, thread, code, compat_current_frame(tstate)) && may_disable) {
+        return disable(tracer);
     }
     Py_RETURN_NONE;
+}
+
+static inline PyObject *
+leave(PyObject *self, PyObject *const *args, bool may_disable)
+{
+    compat_frame *frame = frame_at_hand(self, args);
+    if (frame != NULL && __builtin_expect(tracer_try_leave(tracer_of(self), frame), 1)) {
+        Py_RETURN_NONE;
+    }
+    return leave_anyhow(self, args, may_disable);
 }
 
 /* PY_RETURN and PY_YIELD alike: the frame is left. */
@@ -136,7 +162,7 @@ on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames
 {
     (void)nargsf;
     (void)kwnames;
-    return leave(self, args, tracer_leave, true);
+    return leave(self, args, true);
 }
 
 static PyObject *
@@ -144,20 +170,20 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
 {
     (void)nargsf;
     (void)kwnames;
-    return leave(self, args, tracer_leave, false);
+    return leave(self, args, false);
 }
 
-/* The commonest callable of C has its key at hand; the others are looked at more closely. */
+/* The commonest callables of C have their key at hand; NULL for all others. */
 static inline const void *
-callable_key(struct module_state *state, PyObject *callable)
+key_at_hand(const struct module_state *state, PyObject *callable)
 {
-    if (PyCFunction_CheckExact(callable)) {
-        const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
-        if (method != state->type_new_method) {
-            return method;
-        }
+    const PyMethodDef *method = NULL;
+    if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
+        method = ((PyMethodDescrObject *)callable)->d_method;
+    } else if (PyCFunction_CheckExact(callable)) {
+        method = ((PyCFunctionObject *)callable)->m_ml;
     }
-    return callable_key_unusual(state, callable);
+    return method != state->type_new_method ? method : NULL;
 }
 
 /* Python code will do the work, and tells of itself: unless the caller is excluded nothing is to be done. */
@@ -171,31 +197,61 @@ is_call_by_excluded(struct tracer *tracer, PyCodeObject *code)
            tracer_is_excluded(tracer, thread, code, frame);
 }
 
-static PyObject *
-on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+static __attribute__((noinline)) PyObject *
+call_anyhow(PyObject *self, PyObject *const *args)
 {
-    (void)nargsf;
-    (void)kwnames;
     struct tracer *tracer = tracer_of(self);
     PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyObject *callable = args[ARGUMENT_CALLABLE];
-    const void *key = PyFunction_Check(callable) ? NULL : callable_key(tracer->state, callable);
+    const void *key = callable_key_unusual(tracer->state, callable);
     bool is_excluded = false;
-    if (key == NULL && !functions_are_filtered(&tracer->functions)) {
-        Py_RETURN_NONE;
-    }
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
     }
     if (key == NULL) {
-        is_excluded = is_call_by_excluded(tracer, code);
+        is_excluded = functions_are_filtered(&tracer->functions) && is_call_by_excluded(tracer, code);
     } else {
         PyThreadState *tstate = compat_thread_state();
         struct thread *thread = tracer_thread(tracer, tstate, NULL);
         compat_frame *frame = compat_current_frame(tstate);
         is_excluded = thread != NULL && !tracer_enter_c(tracer, thread, key, callable, code, frame);
     }
-    return __builtin_expect(is_excluded, 0) ? disable(tracer) : Py_NewRef(Py_None);
+    return is_excluded ? disable(tracer) : Py_NewRef(Py_None);
+}
+
+/* Of a Python function there is nothing to record: unless filters want to know who calls it. */
+static PyObject *
+on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
+{
+    (void)nargsf;
+    (void)kwnames;
+    struct tracer *tracer = tracer_of(self);
+    PyObject *callable = args[ARGUMENT_CALLABLE];
+    if (PyFunction_Check(callable) && !functions_are_filtered(&tracer->functions)) {
+        Py_RETURN_NONE;
+    }
+    const void *key = key_at_hand(tracer->state, callable);
+    compat_frame *frame = frame_at_hand(self, args);
+    if (key != NULL && frame != NULL && __builtin_expect(tracer_try_enter_c(tracer, key, frame), 1)) {
+        Py_RETURN_NONE;
+    }
+    return call_anyhow(self, args);
+}
+
+static __attribute__((noinline)) PyObject *
+c_leave_anyhow(PyObject *self, PyObject *const *args)
+{
+    if (!is_of_code(args)) {
+        Py_RETURN_NONE;
+    }
+    struct tracer *tracer = tracer_of(self);
+    PyThreadState *tstate = compat_thread_state();
+    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    if (thread != NULL) {
+        PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
+        (void)tracer_leave_c(tracer, thread, code, compat_current_frame(tstate));
+    }
+    Py_RETURN_NONE;
 }
 
 /* C_RETURN and C_RAISE alike. */
@@ -204,7 +260,11 @@ on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnam
 {
     (void)nargsf;
     (void)kwnames;
-    return leave(self, args, tracer_leave_c, false);
+    compat_frame *frame = frame_at_hand(self, args);
+    if (frame != NULL && __builtin_expect(tracer_try_leave_c(tracer_of(self), frame), 1)) {
+        Py_RETURN_NONE;
+    }
+    return c_leave_anyhow(self, args);
 }
 
 /* -- registration -------------------------------------------------------------------------------- */

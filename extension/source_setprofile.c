@@ -20,11 +20,27 @@ pass_over(struct thread *thread)
     thread->position->top->node->passed_over++;
 }
 
-static void
-enter_python(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
+/* Whether this thread had the last event too, and runs that frame. */
+static inline bool
+is_at_hand(const struct tracer *tracer, const compat_frame *frame)
+{
+    return tracer_current_frame(tracer) == frame;
+}
+
+static bool
+resumes(const PyCodeObject *code, PyFrameObject *object)
+{
+    bool can_resume = (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
+    return can_resume && compat_frame_was_started(object);
+}
+
+/* Each event is first tried to be recorded straight away. Where that fails it is recorded by these. */
+
+static __attribute__((noinline)) void
+enter_python_anyhow(struct tracer *tracer, PyFrameObject *object)
 {
     compat_frame *frame = compat_frame_of_object(object);
-    struct thread *thread = tracer_thread(tracer, tstate, frame);
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), frame);
     if (thread == NULL) {
         return;
     }
@@ -33,25 +49,81 @@ enter_python(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object
         pass_over(thread);
         return;
     }
-    bool can_resume = (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
-    (void)tracer_enter(tracer, thread, code, frame, can_resume && compat_frame_was_started(object));
+    (void)tracer_enter(tracer, thread, code, frame, resumes(code, object));
 }
 
-static void
-enter_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object, PyObject *callable)
+static __attribute__((noinline)) void
+leave_python_anyhow(struct tracer *tracer, PyFrameObject *object)
 {
-    const void *key = callable_key_unusual(tracer->state, callable);
-    struct thread *thread = key != NULL ? tracer_thread(tracer, tstate, NULL) : NULL;
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), NULL);
+    if (thread != NULL) {
+        compat_frame *frame = compat_frame_of_object(object);
+        (void)tracer_leave(tracer, thread, compat_frame_code(frame), frame);
+    }
+}
+
+static __attribute__((noinline)) void
+enter_builtin_anyhow(struct tracer *tracer, PyFrameObject *object, const void *key, PyObject *callable)
+{
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), NULL);
     compat_frame *frame = compat_frame_of_object(object);
     if (thread != NULL && !tracer_enter_c(tracer, thread, key, callable, compat_frame_code(frame), frame)) {
         pass_over(thread);
     }
 }
 
-static void
-pass_over_builtin(struct tracer *tracer, PyThreadState *tstate)
+static __attribute__((noinline)) void
+leave_builtin_anyhow(struct tracer *tracer, PyFrameObject *object)
 {
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), NULL);
+    if (thread != NULL) {
+        compat_frame *frame = compat_frame_of_object(object);
+        (void)tracer_leave_c(tracer, thread, compat_frame_code(frame), frame);
+    }
+}
+
+static inline void
+enter_python(struct tracer *tracer, PyFrameObject *object)
+{
+    compat_frame *frame = compat_frame_of_object(object);
+    const PyCodeObject *code = compat_frame_code(frame);
+    if (!is_at_hand(tracer, frame) || !tracer_try_enter(tracer, code, frame, resumes(code, object))) {
+        enter_python_anyhow(tracer, object);
+    }
+}
+
+static inline void
+leave_python(struct tracer *tracer, PyFrameObject *object)
+{
+    compat_frame *frame = compat_frame_of_object(object);
+    if (!is_at_hand(tracer, frame) || !tracer_try_leave(tracer, frame)) {
+        leave_python_anyhow(tracer, object);
+    }
+}
+
+static inline void
+enter_builtin(struct tracer *tracer, PyFrameObject *object, PyObject *callable)
+{
+    const void *key = callable_key_unusual(tracer->state, callable);
+    compat_frame *frame = compat_frame_of_object(object);
+    if (key != NULL && (!is_at_hand(tracer, frame) || !tracer_try_enter_c(tracer, key, frame))) {
+        enter_builtin_anyhow(tracer, object, key, callable);
+    }
+}
+
+static inline void
+leave_builtin(struct tracer *tracer, PyFrameObject *object)
+{
+    compat_frame *frame = compat_frame_of_object(object);
+    if (!is_at_hand(tracer, frame) || !tracer_try_leave_c(tracer, frame)) {
+        leave_builtin_anyhow(tracer, object);
+    }
+}
+
+static void
+pass_over_builtin(struct tracer *tracer)
+{
+    struct thread *thread = tracer_thread(tracer, compat_thread_state(), NULL);
     if (thread != NULL) {
         pass_over(thread);
     }
@@ -67,43 +139,22 @@ starts_thread(const struct module_state *state, PyObject *callable)
     return method == state->start_thread_method || method == state->start_thread_alias;
 }
 
-static void
-leave(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
-{
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        compat_frame *frame = compat_frame_of_object(object);
-        (void)tracer_leave(tracer, thread, compat_frame_code(frame), frame);
-    }
-}
-
-static void
-leave_builtin(struct tracer *tracer, PyThreadState *tstate, PyFrameObject *object)
-{
-    struct thread *thread = tracer_thread(tracer, tstate, NULL);
-    if (thread != NULL) {
-        compat_frame *frame = compat_frame_of_object(object);
-        (void)tracer_leave_c(tracer, thread, compat_frame_code(frame), frame);
-    }
-}
-
 static int
 on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
 {
     struct tracer *tracer = ((struct callback *)self)->tracer_owned;
-    PyThreadState *tstate = compat_thread_state();
     if (what == PyTrace_CALL) {
-        enter_python(tracer, tstate, frame);
+        enter_python(tracer, frame);
     } else if (what == PyTrace_RETURN) {
-        leave(tracer, tstate, frame);
+        leave_python(tracer, frame);
     } else if (what == PyTrace_C_CALL) {
         if (tracer->records_builtins) {
-            enter_builtin(tracer, tstate, frame, argument);
+            enter_builtin(tracer, frame, argument);
         } else {
-            pass_over_builtin(tracer, tstate);
+            pass_over_builtin(tracer);
         }
     } else if ((what == PyTrace_C_RETURN || what == PyTrace_C_EXCEPTION) && tracer->records_builtins) {
-        leave_builtin(tracer, tstate, frame);
+        leave_builtin(tracer, frame);
     }
     if (what == PyTrace_C_RETURN && starts_thread(tracer->state, argument)) {
         source_notice_threads(tracer);

@@ -122,7 +122,7 @@ switch_hook_notice_cut_offs(struct tracer *tracer)
             if (is_cut_off(each)) {
                 Py_CLEAR(each->hook_owned);
                 each->armed = false; /* the next event installs another one */
-                tracer->current_tstate = NULL;
+                tracer_forget_current(tracer);
                 tracer->counters.cut_off_threads++;
             }
         }
@@ -142,7 +142,7 @@ install_again(struct switch_hook *hook)
         return;
     }
     struct traced_thread *traced = threads_find(tracer, compat_thread_state_id(compat_thread_state()));
-    tracer->current_tstate = NULL;
+    tracer_forget_current(tracer);
     if (traced != NULL) {
         traced->armed = false;
     }

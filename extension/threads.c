@@ -190,6 +190,14 @@ identify(struct tracer *tracer, struct traced_thread *traced, PyThreadState *tst
     name_thread(tracer, traced, tstate);
 }
 
+/* Whether its events may be recorded without a look at whose they are. A thread whose end goes unnoticed leaves its
+ * mark to another. */
+static bool
+may_be_tried(const struct tracer *tracer, const struct traced_thread *traced)
+{
+    return traced != NULL && traced->sentinel_borrowed != NULL && tracer->recorder.clock.counts_ticks;
+}
+
 struct thread *
 threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering)
 {
@@ -206,6 +214,7 @@ threads_enter(struct tracer *tracer, PyThreadState *tstate, compat_frame *enteri
     tracer->current_tstate = tstate;
     tracer->current_tstate_id = compat_thread_state_id(tstate);
     tracer->current_thread = traced != NULL ? traced->thread : NULL;
+    tracer->current_mark = may_be_tried(tracer, traced) ? compat_thread_mark() : 0;
     return tracer->current_thread;
 }
 
@@ -238,7 +247,7 @@ threads_end(struct tracer *tracer, uint64_t tstate_id)
         return;
     }
     if (tracer->current_thread == traced->thread) {
-        tracer->current_tstate = NULL;
+        tracer_forget_current(tracer);
     }
     tracer->ended_tstate_id = tstate_id;
     traced->sentinel_borrowed = NULL;
@@ -293,7 +302,7 @@ threads_forget(struct tracer *tracer)
             each->armed = false;
         }
     }
-    tracer->current_tstate = NULL;
+    tracer_forget_current(tracer);
 }
 
 void
@@ -318,6 +327,7 @@ dismiss_sentinel(struct tracer *tracer, PyObject *names)
         return;
     }
     struct traced_thread *traced = threads_find(sentinel->tracer_borrowed, sentinel->tstate_id);
+    tracer_forget_current(sentinel->tracer_borrowed);
     traced->sentinel_borrowed = NULL;
     sentinel->tracer_borrowed = NULL;
 }

@@ -160,7 +160,7 @@ note_first_start(struct tracer *tracer)
 static void
 arm_this_thread(struct tracer *tracer)
 {
-    tracer->current_tstate = NULL;
+    tracer_forget_current(tracer);
     (void)threads_enter(tracer, compat_thread_state(), NULL);
 }
 
@@ -262,7 +262,7 @@ end_session(struct tracer *tracer)
     clock_refine(&tracer->recorder.clock); /* for the last time: a stopped recording has one profile */
     switch_hook_disarm(tracer);
     tracer->running = false;
-    tracer->current_tstate = NULL;
+    tracer_forget_current(tracer);
     tracer->state->running_borrowed = NULL;
     stand_in_withdraw(tracer->state);
 }

@@ -100,6 +100,8 @@ struct tracer {
     PyThreadState *current_tstate; /* of the last event, with ... */
     uint64_t current_tstate_id;    /* ... its number, for addresses are used again */
     struct thread *current_thread; /* NULL: events of that thread are not recorded */
+    uintptr_t
+        current_mark; /* compat_thread_mark() there; 0: it is not recorded, or its end may go unnoticed */
 
     struct traced_thread *threads[TRACER_THREAD_BUCKETS];
     uint64_t only_tstate_id;    /* the one thread to record; 0: all of them */
@@ -233,6 +235,55 @@ PyObject *snapshot_take(struct tracer *tracer);
 
 /* -- the straight path ---------------------------------------------------------------------------- */
 
+/* The next event asks anew whose it is. */
+static inline void
+tracer_forget_current(struct tracer *tracer)
+{
+    tracer->current_tstate = NULL;
+    tracer->current_mark = 0;
+}
+
+/* The frame that runs, if this thread had the last event too, and is recorded; else NULL. A program may have two
+ * thread states for one thread: whoever asks makes sure that it is the frame of the event. */
+static inline compat_frame *
+tracer_current_frame(const struct tracer *tracer)
+{
+    bool is_current = __builtin_expect(tracer->current_mark == compat_thread_mark(), 1);
+    return is_current ? compat_current_frame(tracer->current_tstate) : NULL;
+}
+
+/* These four: what nearly every event is, of a frame that tracer_current_frame() told. False, and nothing was
+ * recorded, where anything is unusual: the next four do it then, from the start. */
+
+static inline bool
+tracer_try_enter(struct tracer *tracer, const PyCodeObject *code, compat_frame *frame, bool resumed)
+{
+    const void *key = code_key(code, tracer->functions.code_slot);
+    return recorder_try_enter(tracer->current_thread, key, (uintptr_t)frame, resumed);
+}
+
+static inline bool
+tracer_try_leave(struct tracer *tracer, compat_frame *frame)
+{
+    return recorder_try_leave(tracer->current_thread, (uintptr_t)frame);
+}
+
+static inline bool
+tracer_try_enter_c(struct tracer *tracer, const void *key, compat_frame *frame)
+{
+    struct thread *thread = tracer->current_thread;
+    return recorder_is_on_top(thread, (uintptr_t)frame) &&
+           recorder_try_enter(thread, key, frame_of_c_call((uintptr_t)frame), false);
+}
+
+static inline bool
+tracer_try_leave_c(struct tracer *tracer, compat_frame *frame)
+{
+    return recorder_try_leave(tracer->current_thread, frame_of_c_call((uintptr_t)frame));
+}
+
+/* -- the same, whatever is unusual ----------------------------------------------------------------- */
+
 /* Whose event is this? NULL: it is not recorded. */
 static inline struct thread *
 tracer_thread(struct tracer *tracer, PyThreadState *tstate, compat_frame *entering)
@@ -258,8 +309,7 @@ tracer_is_excluded(struct tracer *tracer, struct thread *thread, PyCodeObject *c
                                       : verdict == VERDICT_EXCLUDED;
 }
 
-/* These four: false when the code is excluded, and nothing was recorded. Only what is not on the straight path
- * can be. */
+/* These four: false when the code is excluded, and nothing was recorded. */
 
 /* A function begins (or, resumed, goes on) in `frame`. */
 static inline bool

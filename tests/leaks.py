@@ -13,7 +13,6 @@ import io
 import itertools
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -426,25 +425,23 @@ def held_memory() -> tuple[int, int]:
     return handed_out, sys.getallocatedblocks()
 
 
-def report_on_greenlets(count: int) -> tuple[float, int, int]:
-    """Seconds of CPU time for a snapshot and its table after so many short greenlets; and the bytes and
-    blocks of memory that are left once profiler and profile are gone: the least of a few rounds."""
+def report_on_greenlets(count: int) -> tuple[int, int]:
+    """Bytes and blocks of memory that are left of a recording of so many short greenlets, and of its table,
+    once profiler and profile are gone: the least of a few rounds."""
 
-    def round_of(number: int) -> float:
+    def round_of(number: int) -> None:
         profiler = Profiler(builtins=False)
         with profiler:
             for _ in range(number):
                 greenlet.greenlet(leaf).switch()
-        before = time.thread_time()
         profiler.snapshot().print(io.StringIO())
-        return time.thread_time() - before
 
-    seconds, held = [], []
+    held = []
     for _ in range(4):
-        seconds.append(round_of(count))
+        round_of(count)
         held.append(held_memory())
     bytes_left, blocks_left = (
         min(later - earlier for earlier, later in itertools.pairwise(column))
         for column in zip(*held, strict=True)
     )
-    return min(seconds), bytes_left, blocks_left
+    return bytes_left, blocks_left

@@ -63,12 +63,12 @@ def test_a_contender_that_is_there_starts_and_stops_twice(name: str) -> None:
 def results(ours: float = 10.0, floor: float = 5.0, python: str = "3.13.0") -> Results:
     """Of fib alone: what ours and the floor add to a call of 50 ns."""
     pairs = {
-        name: [{"plain": 50.0, "added": added}] * 3
+        name: [{"plain": 50.0, "added": added, "stamp": 10.0}] * 3
         for name, added in {"ours": ours, "floor": floor, "cProfile": 100.0}.items()
     }
     flat = {count: {"plain": 20.0, "event": 20.0, "random": 90.0} for count in ("10", "1000")}
     return Results(
-        python, pairs={"fib": pairs}, stamp_ns=10.0, nodes=flat, greenlets=flat,
+        python, pairs={"fib": pairs}, nodes=flat, greenlets=flat, report=0.5,
         truth={name: [{"plain": 0.5, "shown": 0.5, "raw": 0.7}] for name in ("ours", "ours, built-ins")},
         snapshot={"nodes": 1e6, "snapshot": 0.5, "stopped": 0.01, "callgrind": 1.0},
     )  # fmt: skip

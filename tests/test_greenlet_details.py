@@ -226,7 +226,7 @@ def test_a_greenlet_goes_on_in_its_tree_in_the_next_session() -> None:
         {"work": 1, "leaf": 3},
         {"work": 1, "leaf": 3},
     ]
-    assert set(trees) == {each.id for each in profile.greenlets}
+    assert {each.id for each in profile.greenlets} <= set(trees)
 
 
 def test_whatever_memory_there_is_for_trees_calls_are_counted_or_told_of_as_missing() -> None:

@@ -393,10 +393,9 @@ def test_a_hundred_thousand_short_greenlets_leave_little_behind() -> None:
     assert sum(kind.switches for kind in kinds) == sum(thread.switches for thread in profile.threads)
 
 
-def test_a_hundred_thousand_greenlets_are_reported_within_a_second_and_leave_nothing() -> None:
+def test_a_report_on_a_hundred_thousand_greenlets_leaves_nothing() -> None:
     count = 100_000
-    seconds, bytes_left, blocks_left = in_a_small_process(f"report_on_greenlets({count})")  # type: ignore[misc]
-    assert seconds < 1
+    bytes_left, blocks_left = in_a_small_process(f"report_on_greenlets({count})")  # type: ignore[misc]
     assert bytes_left < count / 10
     assert blocks_left < count / 100
 

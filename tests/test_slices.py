@@ -129,7 +129,8 @@ def test_a_poll_of_the_hub_ends_a_slice_and_is_in_none() -> None:
     assert main.times.idle_ns > 80 * MS
     slices = [kind.slices for kind in profile.greenlet_kinds]
     assert sum(each.count for each in slices) == main.switches + main.polls
-    assert abs(sum(each.total_ns for each in slices) - main.times.running_ns) < 3 * MS  # the last slice
+    last_ns = main.times.running_ns - sum(each.total_ns for each in slices)
+    assert 0 <= last_ns < 3 * MS + main.times.running_ns - main.times.cpu_ns  # other processes may come in between
     hub = next(
         kind for kind in profile.greenlet_kinds if kind.slices.count and "Hub" in kind.greenlet_class.name
     )

@@ -53,6 +53,84 @@ a_c_call_is_told_from_its_caller_by_its_mark(void)
     recorder_dispose(&recorder);
 }
 
+/* With the counter of this machine; the CPU clock is never due. False: it has none. */
+static bool
+straight_recorder_for_test(struct recorder *recorder, struct thread **thread)
+{
+    recorder_for_test(recorder, NULL);
+    *thread = thread_for_test(recorder);
+    enter(recorder, *thread, &foo, 0x10);
+    enter(recorder, *thread, &bar, 0x20);
+    leave(recorder, *thread, 0x20);
+    clock_init(&recorder->clock, &clock_system_readings);
+    (*thread)->began_ticks = (*thread)->last_ticks = clock_ticks(&recorder->clock);
+    node_at(*thread, &foo, NULL)->running_ticks = node_at(*thread, &foo, &bar)->running_ticks = 0;
+    (*thread)->long_ticks = (*thread)->cpu_due_ticks = UINT64_MAX;
+    return recorder->clock.counts_ticks;
+}
+
+static void
+on_the_straight_path_calls_are_counted_and_time_is_charged(void)
+{
+    struct recorder recorder;
+    struct thread *thread = NULL;
+    if (straight_recorder_for_test(&recorder, &thread)) {
+        const struct node *child = node_at(thread, &foo, &bar);
+        CHECK(recorder_try_enter(thread, bar.key, 0x30, false));
+        CHECK(recorder_is_on_top(thread, 0x30) && thread->position->top->node == child);
+        CHECK(recorder_try_leave(thread, 0x30));
+        CHECK(recorder_try_enter(thread, bar.key, 0x30, true));
+        CHECK(recorder_try_leave(thread, 0x30));
+        CHECK(recorder_is_on_top(thread, 0x10));
+        CHECK(child->calls == 2 && child->resumes == 1);
+        CHECK(child->running_ticks > 0 && node_at(thread, &foo, NULL)->running_ticks > 0);
+        CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));
+    }
+    recorder_dispose(&recorder);
+}
+
+static bool
+nothing_is_entered(struct thread *thread, const void *key)
+{
+    const struct open_call *top = thread->position->top;
+    uint64_t last_ticks = thread->last_ticks, calls = node_at(thread, &foo, &bar)->calls;
+    return !recorder_try_enter(thread, key, 0x30, false) && thread->position->top == top &&
+           thread->last_ticks == last_ticks && node_at(thread, &foo, &bar)->calls == calls;
+}
+
+static bool
+nothing_is_left(struct thread *thread, uintptr_t frame)
+{
+    const struct open_call *top = thread->position->top;
+    uint64_t last_ticks = thread->last_ticks;
+    return !recorder_try_leave(thread, frame) && thread->position->top == top &&
+           thread->last_ticks == last_ticks;
+}
+
+static void
+what_is_unusual_is_not_recorded_on_the_straight_path(void)
+{
+    struct recorder recorder;
+    struct thread *thread = NULL;
+    if (straight_recorder_for_test(&recorder, &thread)) {
+        struct open_call *limit = thread->position->limit;
+        CHECK(nothing_is_entered(thread, sleep_c.key));
+        CHECK(nothing_is_entered(thread, NULL));
+        CHECK(nothing_is_left(thread, 0x40));
+        thread->position->limit = thread->position->top + 1;
+        CHECK(nothing_is_entered(thread, bar.key));
+        thread->position->limit = limit;
+        thread->cpu_due_ticks = thread->last_ticks;
+        CHECK(nothing_is_entered(thread, bar.key) && nothing_is_left(thread, 0x10));
+        thread->cpu_due_ticks = UINT64_MAX;
+        thread->long_ticks = 0;
+        CHECK(nothing_is_entered(thread, bar.key) && nothing_is_left(thread, 0x10));
+        thread->long_ticks = UINT64_MAX;
+        CHECK(recorder_try_leave(thread, 0x10));
+    }
+    recorder_dispose(&recorder);
+}
+
 static void
 children_that_follow_each_other_as_before_are_found_without_a_search(void)
 {
@@ -392,6 +470,10 @@ const struct test recorder_tests[] = {
     {"a leave closes the calls whose own was lost", a_leave_closes_the_calls_whose_own_was_lost},
     {"a C call that ended untold is closed by its caller's next",
      a_c_call_is_told_from_its_caller_by_its_mark},
+    {"on the straight path calls are counted and time is charged",
+     on_the_straight_path_calls_are_counted_and_time_is_charged},
+    {"what is unusual is not recorded on the straight path",
+     what_is_unusual_is_not_recorded_on_the_straight_path},
     {"children that follow each other as before are found without a search",
      children_that_follow_each_other_as_before_are_found_without_a_search},
     {"what is kept of a greenlet has its beginning, its end and its longest slice",
