@@ -12,10 +12,12 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any
 
 PAIRS = 5
+ROUNDS_OF_TRUTH = 9
 
 
 def timed_ns(run: Callable[[], object]) -> int:
@@ -64,23 +66,22 @@ def of_loops(rounds: int) -> None:
 
 def truth(kind: str) -> dict[str, float]:
     """The share of a phase of 300,000 tiny calls, beside a loop without calls that takes as long: by the
-    process's own clock without a profiler, and as a profile shows it."""
+    process's own clock without a profiler, and as a profile shows it. Medians of a few, in turns."""
     of_calls()
     calls_ns = min(timed_ns(of_calls) for _ in range(5))
     rounds = 1_000_000
     rounds = int(rounds * calls_ns / min(timed_ns(lambda: of_loops(rounds)) for _ in range(5)))
-    plain_ns = [0, 0]
-    for _ in range(5):
-        plain_ns[0] += timed_ns(of_calls)
-        plain_ns[1] += timed_ns(lambda: of_loops(rounds))
 
     def phases() -> None:
-        for _ in range(3):
-            of_calls()
-            of_loops(rounds)
+        of_calls()
+        of_loops(rounds)
 
-    shown = SHARES[kind](phases)
-    return {"plain": plain_ns[0] / sum(plain_ns), **shown}
+    plain, shown = [], []
+    for _ in range(ROUNDS_OF_TRUTH):
+        of_calls()  # code is adapted again
+        plain.append(share(timed_ns(of_calls), timed_ns(lambda: of_loops(rounds))))
+        shown.append(SHARES[kind](phases))
+    return {"plain": median(plain), **{word: median(each[word] for each in shown) for word in shown[0]}}
 
 
 def share(calls: float, loops: float) -> float:
@@ -124,6 +125,7 @@ def shares_of_yappi(clock: str) -> Callable[[Callable[[], None]], dict[str, floa
         phases()
         yappi.stop()
         times = {each.name: each.ttot for each in yappi.get_func_stats()}
+        yappi.clear_stats()
         return {"shown": share(times["of_calls"], times["of_loops"])}
 
     return shares

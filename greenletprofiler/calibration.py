@@ -88,7 +88,7 @@ class _Loop:
         assert isinstance(loop, FunctionType)
         self._watch = watch
         self._loop = _copy(loop)
-        self._callee = _copy(callee) if isinstance(callee, FunctionType) else callee
+        self._callee = callee  # as `def` made it: 3.13 calls a copy more slowly, with events and without
         self._plain, _, _ = self._usual_run()
 
     def _usual_run(self) -> _Run:
