@@ -4,7 +4,7 @@
     python bench_measure.py truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another. So everything is measured beside something else, and told as a ratio to it.
+at one moment than at another. So each run is timed between two runs of a loop, in times of that (Watch).
 """
 
 from __future__ import annotations
@@ -18,12 +18,35 @@ from typing import Any
 
 PAIRS = 5
 ROUNDS_OF_TRUTH = 9
+LOOPS = 200_000
 
 
 def timed_ns(run: Callable[[], object]) -> int:
     began_ns = process_time_ns()
     run()
     return process_time_ns() - began_ns
+
+
+def of_loops(rounds: int) -> None:
+    for _ in range(rounds):
+        pass
+
+
+def loop_ns() -> int:
+    """How fast the processor is at this moment: the time of a loop without calls, some 3 ms."""
+    return timed_ns(lambda: of_loops(LOOPS))
+
+
+class Watch:
+    """Times in ns at the usual speed of the processor, which may change from one moment to the next."""
+
+    def __init__(self) -> None:
+        self._usual_ns = median(loop_ns() for _ in range(15))
+
+    def ns(self, run: Callable[[], object]) -> float:
+        before_ns = loop_ns()
+        run_ns = timed_ns(run)
+        return run_ns / ((before_ns + loop_ns()) / 2) * self._usual_ns
 
 
 def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
@@ -35,15 +58,17 @@ def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     workload, contender = WORKLOADS[workload_name], CONTENDERS[contender_name]
     run = workload.prepare()
     run()
+    watch = Watch()
     pairs = []
     for _ in range(PAIRS):
         run()  # without a profiler, and before it is timed: code is adapted again
-        plain_ns = timed_ns(run)
+        plain_ns = watch.ns(run)
         with contender.profiling():
             run()
-            profiled_ns = timed_ns(run)
+            profiled_ns = watch.ns(run)
         plain, more = plain_ns / workload.units, (profiled_ns - plain_ns) / workload.units
-        pairs.append({"plain": plain, "added": more, "stamp": float(floor.stamp_ns())})
+        stamp = watch.ns(floor.read_stamps) / floor.STAMPS
+        pairs.append({"plain": plain, "added": more, "stamp": stamp})
     return pairs
 
 
@@ -57,11 +82,6 @@ def tiny() -> None:
 def of_calls() -> None:
     for _ in range(300_000):
         tiny()
-
-
-def of_loops(rounds: int) -> None:
-    for _ in range(rounds):
-        pass
 
 
 def truth(kind: str) -> dict[str, float]:
@@ -180,7 +200,7 @@ HOT_EVENTS = 2 * 2 * 10 * 2_000
 
 
 def per_event_ns(grow: Callable[[], object]) -> dict[str, float]:
-    """Of the hot paths, before and after something has grown, in turns with the same without a profiler."""
+    """Of the hot paths, without a profiler and with one after something has grown: the least of a few."""
     from greenletprofiler import Profiler
 
     ten_hot_paths()
@@ -188,11 +208,11 @@ def per_event_ns(grow: Callable[[], object]) -> dict[str, float]:
     with profiler:
         kept = grow()
         ten_hot_paths()
-        profiled_ns = min(timed_ns(ten_hot_paths) for _ in range(7))
+        profiled_ns = min(timed_ns(ten_hot_paths) for _ in range(15))
     ten_hot_paths()
-    plain_ns = min(timed_ns(ten_hot_paths) for _ in range(7))
+    plain_ns = min(timed_ns(ten_hot_paths) for _ in range(15))
     del kept
-    return {"plain": plain_ns / HOT_EVENTS, "event": (profiled_ns - plain_ns) / HOT_EVENTS}
+    return {"plain": plain_ns / HOT_EVENTS, "profiled": profiled_ns / HOT_EVENTS}
 
 
 def nodes(count: str) -> dict[str, float]:

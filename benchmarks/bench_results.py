@@ -88,5 +88,5 @@ class Results:
 
     def flatness(self, curve: Mapping[str, Mapping[str, float]]) -> float:
         """How far the dearest event is above the cheapest, as a share of that."""
-        events = [point["event"] / point["plain"] for point in curve.values()]
+        events = [point["event"] for point in curve.values()]
         return max(events) / min(events) - 1

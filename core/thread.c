@@ -356,9 +356,9 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
     } else {
         thread->cpu_unknown++;
     }
-    sample_slice(thread);
     read_again_in_a_while(thread, now_ticks);
     thread_charge_own(thread, clock_ticks(thread->clock));
+    sample_slice(thread);
 }
 
 void
