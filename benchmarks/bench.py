@@ -53,6 +53,7 @@ def measure(*words: str, pinned: bool = True) -> Any:
 
 
 def add_costs(results: Results, only: list[str], repeats: int) -> None:
+    loop_ns = str(measure("full_speed"))
     there = {name: each for name, each in CONTENDERS.items() if each.is_there()}
     results.missing += [name for name in CONTENDERS if name not in there]
     results.versions = {each.distribution: each.version for each in there.values() if each.distribution}
@@ -66,7 +67,7 @@ def add_costs(results: Results, only: list[str], repeats: int) -> None:
                     continue
                 if there[name].only and workload not in there[name].only:
                     continue
-                pairs = measure("added", workload, name)
+                pairs = measure("added", workload, name, loop_ns)
                 known.setdefault(name, []).extend(pairs or [])
         results.failed += [f"{name} on {workload}" for name, pairs in known.items() if not pairs]
         show_costs(results, workload)

@@ -260,9 +260,11 @@ recorder_is_on_top(const struct thread *thread, uintptr_t frame)
     return __builtin_expect(thread->position->top->frame == frame, 1);
 }
 
-/* -- the straight path: all that nearly every event is. False, and nothing was recorded, where anything is unusual:
- * then the functions below do it, which may call others and take their time. Nothing is called here, so that a
- * compiler has no register to save. Only where the clock counts ticks. */
+/* -- calls, tried -------------------------------------------------------------------------------- */
+
+/* What nearly every event is. False, and nothing was recorded, where anything is unusual: then the functions after
+ * these do it, which may call others and take their time. Nothing is called here, so that a compiler has no register
+ * to save. Only where the clock counts ticks. */
 
 /* A function is called in `frame`, or resumed there, that was called from here the last time or the time before. */
 static inline bool
@@ -297,7 +299,7 @@ recorder_try_leave(struct thread *thread, uintptr_t frame)
     return true;
 }
 
-/* -- the same, whatever is unusual */
+/* -- calls, whatever is unusual ------------------------------------------------------------------ */
 
 /* The innermost open call is over. */
 static inline void

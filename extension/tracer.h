@@ -100,8 +100,7 @@ struct tracer {
     PyThreadState *current_tstate; /* of the last event, with ... */
     uint64_t current_tstate_id;    /* ... its number, for addresses are used again */
     struct thread *current_thread; /* NULL: events of that thread are not recorded */
-    uintptr_t
-        current_mark; /* compat_thread_mark() there; 0: it is not recorded, or its end may go unnoticed */
+    uintptr_t current_mark;        /* compat_thread_mark() there; 0: its events are not tried */
 
     struct traced_thread *threads[TRACER_THREAD_BUCKETS];
     uint64_t only_tstate_id;    /* the one thread to record; 0: all of them */
