@@ -293,48 +293,64 @@ off_cpu_since_reading(const struct thread *thread, uint64_t now_ticks, int64_t c
     return wall_ticks - cpu_ticks + thread->cpu_debt_ticks;
 }
 
-/* Of `own_ticks`, which were charged as the profiler's own, these were off the CPU: the program's, for it would have
- * lost the processor as well, a moment later. Where a hub polls they are nobody's: a poll that is over must not go
- * on. */
+/* What the profiler was charged with as its own, but was off the CPU, is the program's. */
 static void
-give_back_off_cpu(struct thread *thread, uint64_t lost_ticks)
+give_back(struct thread *thread, uint64_t lost_ticks)
 {
     struct node *top = thread->position->top->node;
-    if (!node_polls(top)) {
-        thread->own_ticks -= lost_ticks;
-        thread->off_cpu_ticks += lost_ticks;
-        top->running_ticks += lost_ticks;
-        top->off_cpu_ticks += lost_ticks;
-    }
+    thread->own_ticks -= lost_ticks;
+    thread->off_cpu_ticks += lost_ticks;
+    top->running_ticks += lost_ticks;
+    top->off_cpu_ticks += lost_ticks;
 }
 
-/* What is off the CPU beyond `own_ticks` is owed: an interval before hides it, for that was short. */
-static void
+/* After `own_ticks` of the profiler's; returns how many of them were off the CPU. What is off the CPU beyond them is
+ * owed: an interval before hides it, for that was short. */
+static uint64_t
 read_anew(struct thread *thread, uint64_t own_ticks)
 {
     uint64_t now_ticks = clock_ticks(thread->clock);
     int64_t monotonic_ns = monotonic_ns_at(thread, now_ticks);
     int64_t cpu_ns = 0;
-    if (thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns) && cpu_ns >= thread->cpu_read_ns) {
-        int64_t off_cpu_ticks = off_cpu_since_reading(thread, now_ticks, cpu_ns);
-        int64_t lost_ticks = within(off_cpu_ticks, own_ticks);
-        give_back_off_cpu(thread, (uint64_t)lost_ticks);
-        thread->cpu_debt_ticks = off_cpu_ticks - lost_ticks;
-        remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
-        read_again_in_a_while(thread, now_ticks);
+    if (!thread->clock->readings->cpu_ns(thread->cpu_clock, &cpu_ns) || cpu_ns < thread->cpu_read_ns) {
+        return 0;
     }
+    int64_t off_cpu_ticks = off_cpu_since_reading(thread, now_ticks, cpu_ns);
+    int64_t lost_ticks = within(off_cpu_ticks, own_ticks);
+    thread->cpu_debt_ticks = off_cpu_ticks - lost_ticks;
+    remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
+    read_again_in_a_while(thread, now_ticks);
+    return (uint64_t)lost_ticks;
 }
 
-/* A thread may lose the processor while the profiler works; to ask for the CPU clock is even when the kernel likes
- * to take it. That may go on while the clock is read to find out: more than a second reading has not been seen to be
- * needed. */
+/* To ask for the CPU clock is when the kernel likes to take the processor, so where it was lost another reading may
+ * lose it again; more have not been seen. Returns how much of this time was off the CPU. */
+static uint64_t
+charge_own(struct thread *thread, uint64_t now_ticks)
+{
+    uint64_t lost_ticks = 0;
+    uint64_t own_ticks = charge_own_until(thread, now_ticks);
+    for (int reading = 0; own_ticks > thread->long_ticks && reading < READINGS_AFTER_OWN; reading++) {
+        lost_ticks += read_anew(thread, own_ticks);
+        own_ticks = charge_own_until(thread, clock_ticks(thread->clock));
+    }
+    return lost_ticks;
+}
+
 void
 thread_charge_own(struct thread *thread, uint64_t now_ticks)
 {
-    uint64_t own_ticks = charge_own_until(thread, now_ticks);
-    for (int reading = 0; own_ticks > thread->long_ticks && reading < READINGS_AFTER_OWN; reading++) {
-        read_anew(thread, own_ticks);
-        own_ticks = charge_own_until(thread, clock_ticks(thread->clock));
+    (void)charge_own(thread, now_ticks);
+}
+
+/* Behind a reading of the CPU clock at an event. Whoever loses the processor here would have lost it anyway, a moment
+ * later: in the node on top, unless that is where a hub polls, for a poll that is over must not go on. */
+static void
+charge_reading(struct thread *thread)
+{
+    uint64_t lost_ticks = charge_own(thread, clock_ticks(thread->clock));
+    if (!node_polls(thread->position->top->node)) {
+        give_back(thread, lost_ticks);
     }
 }
 
@@ -357,7 +373,7 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
         thread->cpu_unknown++;
     }
     read_again_in_a_while(thread, now_ticks);
-    thread_charge_own(thread, clock_ticks(thread->clock));
+    charge_reading(thread);
     sample_slice(thread);
 }
 
@@ -372,7 +388,8 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
     thread->last_ticks = now_ticks;
     if (thread->clock->readings->cpu_ns(cpu_clock, &cpu_ns)) {
         int64_t off_cpu_ticks = delta_ticks - clock_ticks_from_ns(thread->clock, cpu_ns);
-        charge_off_cpu(thread, off_cpu_ticks > 0 ? off_cpu_ticks : 0, (uint64_t)delta_ticks);
+        charge_off_cpu(thread, off_cpu_ticks > 0 ? off_cpu_ticks : 0,
+                       delta_ticks > 0 ? (uint64_t)delta_ticks : 0);
     }
     remember_reading(thread, now_ticks, monotonic_ns_at(thread, now_ticks), cpu_ns);
     read_again_in_a_while(thread, now_ticks);
@@ -424,12 +441,30 @@ thread_settle(struct thread *thread, uint64_t now_ticks)
     begin_unsettled(thread, now_ticks);
 }
 
-void
-thread_move_unsettled(struct thread *thread, struct node *from, struct node *to)
+struct unsettled
+thread_unsettled(const struct thread *thread)
 {
     uint64_t own_ticks = thread->own_ticks - thread->settled_own_ticks;
-    uint64_t running_ticks = thread->last_ticks - thread->settled_ticks - own_ticks;
-    uint64_t off_cpu_ticks = thread->off_cpu_ticks - thread->settled_off_cpu_ticks;
+    return (struct unsettled){
+        .node = thread->position->top->node,
+        .running_ticks = thread->last_ticks - thread->settled_ticks - own_ticks,
+        .off_cpu_ticks = thread->off_cpu_ticks - thread->settled_off_cpu_ticks,
+    };
+}
+
+static uint64_t
+least(uint64_t one, uint64_t other)
+{
+    return one < other ? one : other;
+}
+
+/* Of what was charged while open calls were taken over one by one, some is not in the last one's node. */
+void
+thread_move_unsettled(struct thread *thread, const struct unsettled *unsettled, struct node *to)
+{
+    struct node *from = unsettled->node;
+    uint64_t running_ticks = least(unsettled->running_ticks, from->running_ticks);
+    uint64_t off_cpu_ticks = least(unsettled->off_cpu_ticks, from->off_cpu_ticks);
     from->running_ticks -= running_ticks;
     from->off_cpu_ticks -= off_cpu_ticks;
     to->running_ticks += running_ticks;

@@ -114,7 +114,7 @@ void thread_finish(struct thread *thread);
  * out how much of them was off the CPU, and drops them if the clocks disagree. */
 void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks);
 
-/* Charges the profiler with the time since the last charge. */
+/* Charges the profiler with the time since the last charge, be it on the CPU or off. */
 void thread_charge_own(struct thread *thread, uint64_t now_ticks);
 
 /* The running greenlet is `target` from now on. Everything up to now must have been charged. The wait
@@ -148,8 +148,18 @@ void thread_end_wait(struct thread *thread, struct position *position, uint64_t 
 /* Charges all positions that wait with their waits up to now, which go on. */
 void thread_settle_waits(struct thread *thread, uint64_t now_ticks);
 
-/* Takes what was charged since the last settling from one node to another: nothing was entered or left in it. */
-void thread_move_unsettled(struct thread *thread, struct node *from, struct node *to);
+/* What was charged to a node since the last settling. */
+struct unsettled {
+    struct node *node;
+    uint64_t running_ticks;
+    uint64_t off_cpu_ticks;
+};
+
+/* Of the node on top: nothing was entered or left since then. */
+struct unsettled thread_unsettled(const struct thread *thread);
+
+/* It is another node's from now on; whatever was charged since it was looked up stays where it is. */
+void thread_move_unsettled(struct thread *thread, const struct unsettled *unsettled, struct node *to);
 
 /* For one more node of the profiler's own functions. False when there is no memory. */
 bool thread_has_room_for_hidden(struct thread *thread);

@@ -64,10 +64,10 @@ void
 greenlets_renumbered(struct tracer *tracer, struct thread *thread, struct position *position)
 {
     const struct function *greenlet_class = function_class(position_base_node(position)->function);
-    struct node *charged = position->top->node;
+    struct unsettled unsettled = thread_unsettled(thread);
     recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));
-    if (position == thread->position && charged != position->top->node) {
-        thread_move_unsettled(thread, charged, position->top->node);
+    if (position == thread->position && unsettled.node != position->top->node) {
+        thread_move_unsettled(thread, &unsettled, position->top->node);
     }
 }
 
@@ -184,7 +184,7 @@ place_running_greenlet(struct tracer *tracer, struct thread *thread, const struc
                        const struct stack *stack)
 {
     struct position *position = thread->position;
-    struct node *charged = position->top->node;
+    struct unsettled unsettled = thread_unsettled(thread);
     bool is_placed = stack_is_of(stack, position);
     if (!is_placed) {
         recorder_clear_calls(position);
@@ -193,7 +193,7 @@ place_running_greenlet(struct tracer *tracer, struct thread *thread, const struc
     if (!is_placed) {
         stack_seed(tracer, thread, position, stack);
     }
-    thread_move_unsettled(thread, charged, position->top->node);
+    thread_move_unsettled(thread, &unsettled, position->top->node);
 }
 
 /* Another greenlet runs than the one whose position is the running one: a switch came before anything told

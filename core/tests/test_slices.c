@@ -222,9 +222,13 @@ what_is_moved_to_another_node_is_spent_there(void)
     call_for(&recorder, thread, &foo, MS);
     call_for(&recorder, thread, &bar, MS);
     thread_settle(thread, now());
-    struct node *from = node_at(thread, &foo, NULL), *to = node_at(thread, &bar, NULL);
-    call_for(&recorder, thread, &foo, 200 * MS);
-    thread_move_unsettled(thread, from, to);
+    struct node *to = node_at(thread, &bar, NULL);
+    enter(&recorder, thread, &foo, 0x10);
+    run_for(200 * MS);
+    thread_charge(thread, now());
+    struct unsettled unsettled = thread_unsettled(thread);
+    thread_move_unsettled(thread, &unsettled, to);
+    leave(&recorder, thread, 0x10);
     switch_to(&recorder, thread, &hub);
     CHECK(recorder.slices.culprits[0].node == to);
     recorder_dispose(&recorder);
