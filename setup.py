@@ -26,8 +26,8 @@ STANDARD_FLAGS = [
     "-Werror=implicit",
 ]
 WARNING_FLAGS = ["-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror"]
-# Without red zones on the stack: greenlet copies pieces of it away, those of our functions too when a greenlet
-# dies below one, and the sanitizer takes that for an error. The core's own tests have them.
+# Without red zones on the stack: greenlet copies pieces of it away, those of our functions too when a
+# greenlet dies below one, and the sanitizer takes that for an error. The core's own tests have them.
 SANITIZER_FLAGS = [
     "-fsanitize=address,undefined",
     "--param=asan-stack=0",
