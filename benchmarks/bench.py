@@ -3,6 +3,7 @@
     bench.py                      measures on this Python, and keeps the results in build/bench/
     bench.py --write docs         makes docs/benchmarks.md and its picture of all results that are kept
     bench.py --only fib ours      some of it, shown and not kept
+    bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
 
 Each (workload, contender) is measured in a process of its own, pinned to one core; the contenders of a
 workload take turns, as often as --repeats says. The exit code is 1 if a target is missed (bench_targets.py).
@@ -55,7 +56,7 @@ def measure(*words: str, pinned: bool = True) -> Any:
 def add_costs(results: Results, only: list[str], repeats: int) -> None:
     loop_ns = str(measure("full_speed"))
     there = {name: each for name, each in CONTENDERS.items() if each.is_there()}
-    results.missing += [name for name in CONTENDERS if name not in there]
+    results.missing = [name for name in CONTENDERS if name not in there]
     results.versions = {each.distribution: each.version for each in there.values() if each.distribution}
     for workload in WORKLOADS:
         if only and workload not in only:
@@ -69,8 +70,13 @@ def add_costs(results: Results, only: list[str], repeats: int) -> None:
                     continue
                 pairs = measure("added", workload, name, loop_ns)
                 known.setdefault(name, []).extend(pairs or [])
-        results.failed += [f"{name} on {workload}" for name, pairs in known.items() if not pairs]
         show_costs(results, workload)
+    results.failed = [
+        f"{name} on {workload}"
+        for workload, known in results.pairs.items()
+        for name, pairs in known.items()
+        if not pairs
+    ]
 
 
 def show_costs(results: Results, workload: str) -> None:
@@ -132,16 +138,22 @@ def main() -> int:
     )
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="make the page of what is kept, and end")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads and contenders")
+    parser.add_argument("--more", action="store_true", help="add to what is kept of this Python")
     parser.add_argument("--repeats", type=int, default=3, help="processes for each workload and contender")
     options = parser.parse_args()
     if options.write:
         write_page(options.write / "benchmarks.md", options.write / "benchmarks.svg", kept())
         return max((judge(results) for results in kept()), default=1)
     results = Results(platform.python_version())
+    if options.more:
+        results = next((each for each in kept() if each.python == results.python), results)
+        if not results.pairs:
+            parser.error(f"nothing is kept of Python {results.python}: measure without --more first")
     add_costs(results, options.only, options.repeats)
-    if options.only:
+    if options.only and not options.more:
         return 0
-    add_the_rest(results)
+    if not options.more:
+        add_the_rest(results)
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{results.python}.json").write_text(json.dumps(asdict(results), indent=1))
     return judge(results)

@@ -135,7 +135,7 @@ def curves(results: Results) -> Iterator[str]:
 def svg(results: Results) -> str:
     """Bars on a logarithmic scale: what each adds to a call of a Python function."""
     known = [name for name in CONTENDERS if results.has("fib", name)]
-    bars = [(name, max(1.0, results.added_ns("fib", name).middle)) for name in known]
+    bars = [(name, results.added_ns("fib", name).middle) for name in known]
     height = 60 + ROW * len(bars) + 30
     decades = math.ceil(math.log10(max(value for _, value in bars)))
     parts = [
@@ -154,8 +154,9 @@ def svg(results: Results) -> str:
 
 
 def position(value: float, decades: int) -> float:
+    """What is below 1 has no place on a logarithmic scale."""
     room = WIDTH - NAME_WIDTH - 80
-    return NAME_WIDTH + room * math.log10(value) / decades
+    return NAME_WIDTH + room * math.log10(max(1.0, value)) / decades
 
 
 def bar(name: str, value: float, y: float, decades: int) -> list[str]:
@@ -164,7 +165,7 @@ def bar(name: str, value: float, y: float, decades: int) -> list[str]:
     return [
         label(NAME_WIDTH - 8, y + 14, "", "end", name),
         f'<path class="{style}" stroke-width="12" d="M{NAME_WIDTH} {y + 10}H{end:.1f}"/>',
-        label(end + 6, y + 14, f"{style}-name", "start", f"{value:,.0f}"),
+        label(end + 6, y + 14, f"{style}-name", "start", f"{value:,.0f}" if value >= 1 else "less than 1"),
     ]
 
 
