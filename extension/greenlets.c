@@ -64,9 +64,10 @@ void
 greenlets_renumbered(struct tracer *tracer, struct thread *thread, struct position *position)
 {
     const struct function *greenlet_class = function_class(position_base_node(position)->function);
-    struct unsettled unsettled = thread_unsettled(thread);
+    bool is_running = position == thread->position;
+    struct unsettled unsettled = is_running ? thread_unsettled(thread) : (struct unsettled){0};
     recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));
-    if (position == thread->position && unsettled.node != position->top->node) {
+    if (is_running && unsettled.node != position->top->node) {
         thread_move_unsettled(thread, &unsettled, position->top->node);
     }
 }
