@@ -29,14 +29,14 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Runs the command to its end in that folder."""
     return subprocess.run(
-        [*command, *arguments], cwd=folder, env=environment(), timeout=TIMEOUT_SECONDS, text=True,
-        **{"capture_output": True, "preexec_fn": _heed_signals, **options},
+        [*command, *arguments], cwd=folder, env=environment(), text=True,
+        **{"timeout": TIMEOUT_SECONDS, "capture_output": True, "preexec_fn": _heed_signals, **options},
     )  # fmt: skip
 
 
-def run_plain(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+def run_plain(*arguments: str, folder: Path, **options: Any) -> subprocess.CompletedProcess[str]:
     """Runs Python without a profiler."""
-    return run(*arguments, folder=folder, command=[sys.executable])
+    return run(*arguments, folder=folder, command=[sys.executable], **options)
 
 
 @contextmanager

@@ -5,14 +5,18 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from commands import TABLE_BEGINS, calls_in, environment, run, run_plain
 
 FOLDER = str(Path(__file__).parent)
 MONITORING = sys.version_info >= (3, 12)
+ATTEMPTS = 5
+SECONDS = 60
 
 both_with_and_without_builtins = pytest.mark.parametrize("builtins", [True, False])
 
@@ -33,15 +37,30 @@ def spin(seconds):
 """
 
 
-def outcomes(program: str, builtins: bool = True) -> dict[str, Any]:
+def outcomes(program: str, builtins: bool = True, seconds: float = 300) -> dict[str, Any]:
     """What the processes of a program told, by their names."""
     source = PRELUDE.format(builtins=builtins) + program
     command = [sys.executable, "-W", "ignore", "-c", source]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=environment())
     assert (done.returncode, done.stderr) == (0, "")
     told = [ast.literal_eval(line) for line in done.stdout.splitlines()]
     assert len(dict(told)) == len(told), f"told twice: {told}"
     return dict(told)
+
+
+Done = TypeVar("Done")
+
+
+def until_it_ends(run: Callable[[float], Done]) -> Done:
+    """What it returns, given some seconds; if they are not enough it is run again.
+
+    For where gevent waits for a child: now and then it misses the end, without a profiler too, and waits for
+    ever. Parent and child are woken through the same descriptor until the child makes its own.
+    """
+    for _ in range(ATTEMPTS - 1):
+        with suppress(subprocess.TimeoutExpired):
+            return run(SECONDS)
+    return run(SECONDS)
 
 
 # -- calls -----------------------------------------------------------------------------------------------
@@ -557,7 +576,11 @@ def told_by_workers(program: str, builtins: bool, folder: Path) -> Any:
     (folder / "worker.py").write_text(WORKER.format(builtins=builtins))
     source = f"import multiprocessing, sys\nsys.path[:0] = [{str(folder)!r}, {FOLDER!r}]\n" + program
     command = [sys.executable, "-W", "ignore", "-c", source]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment())
+    done = until_it_ends(
+        lambda seconds: subprocess.run(
+            command, capture_output=True, text=True, timeout=seconds, env=environment()
+        )
+    )
     assert (done.returncode, done.stderr) == (0, "")
     return ast.literal_eval(done.stdout)
 
@@ -657,7 +680,7 @@ if forking.value == 0:
 os.waitpid(forking.value, 0) if {fork!r} == "gevent.fork" else gevent.os.waitpid(forking.value, 0)
 print(("parent", found))
 """
-    told = outcomes(program, builtins)
+    told = until_it_ends(lambda seconds: outcomes(program, builtins, seconds))
     assert told["child"] == [1, False, True, set(), {"loops", "forks"}, [None]]
     assert told["parent"] == [2, True, False, set(), {"loops", "forks"}, [None]]
 
@@ -794,8 +817,10 @@ if __name__ == "__main__":
     main()
 """
     )
-    plain = run_plain("program.py", folder=tmp_path)
-    result = run("-o", "out.pstats", "program.py", folder=tmp_path)
+    plain = until_it_ends(lambda seconds: run_plain("program.py", folder=tmp_path, timeout=seconds))
+    result = until_it_ends(
+        lambda seconds: run("-o", "out.pstats", "program.py", folder=tmp_path, timeout=seconds)
+    )
     assert plain.stdout == "[(True, 2), 2, (True, 3), 3]\n"
     assert (result.returncode, result.stdout) == (plain.returncode, plain.stdout) == (7, plain.stdout)
     assert result.stderr.count(TABLE_BEGINS) == 1
