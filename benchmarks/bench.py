@@ -54,7 +54,6 @@ def measure(*words: str, pinned: bool = True) -> Any:
 
 
 def add_costs(results: Results, only: list[str], repeats: int) -> None:
-    loop_ns = str(measure("full_speed"))
     there = {name: each for name, each in CONTENDERS.items() if each.is_there()}
     results.missing = [name for name in CONTENDERS if name not in there]
     results.versions = {each.distribution: each.version for each in there.values() if each.distribution}
@@ -68,7 +67,7 @@ def add_costs(results: Results, only: list[str], repeats: int) -> None:
                     continue
                 if there[name].only and workload not in there[name].only:
                     continue
-                pairs = measure("added", workload, name, loop_ns)
+                pairs = measure("added", workload, name)
                 known.setdefault(name, []).extend(pairs or [])
         show_costs(results, workload)
     results.failed = [
@@ -97,7 +96,7 @@ def add_the_rest(results: Results) -> None:
 
 
 def curve(name: str, counts: tuple[str, ...]) -> dict[str, dict[str, float]]:
-    """For each count the least of some processes, which take turns: an event at the machine's full speed."""
+    """For each count the least of some processes, which take turns: an event when the machine is fastest."""
     runs: dict[str, list[dict[str, float]]] = {count: [] for count in counts}
     for _ in range(PROCESSES_OF_CURVES):
         for count in counts:

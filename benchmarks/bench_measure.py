@@ -1,10 +1,11 @@
 """Measures in a process of its own, and prints JSON: one of the functions below, by name.
 
-    python bench_measure.py added fib ours 1900000     plain and profiled, in turns; a loop's ns at full speed
+    python bench_measure.py added fib ours             plain and profiled, in turns
     python bench_measure.py truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another. So runs count that are made at full speed (Watch).
+at one moment than at another, by half or more. So of more than are needed those count during which the
+machine was the steadiest (Steadiness).
 """
 
 from __future__ import annotations
@@ -12,16 +13,17 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from statistics import median
 from time import perf_counter, process_time_ns
-from typing import Any
+from typing import Any, TypeVar
 
-PAIRS = 4
-ATTEMPTS = 5
-SLOWEST = 1.12  # that is still full speed
-ROUNDS_OF_TRUTH = 9
+PAIRS = 12
+STEADY_PAIRS = 4
+ROUNDS_OF_TRUTH = 27
+STEADY_ROUNDS = 9
 LOOPS = 200_000
+
+T = TypeVar("T")
 
 
 def timed_ns(run: Callable[[], object]) -> int:
@@ -35,39 +37,33 @@ def of_loops(rounds: int) -> None:
         pass
 
 
-def loop_ns() -> int:
-    """How fast the processor is at this moment: the time of a loop without calls, some 3 ms."""
-    return timed_ns(lambda: of_loops(LOOPS))
+class Steadiness:
+    """How steady the processor was while something was measured, by a loop without calls of some 3 ms.
 
-
-def full_speed() -> int:
-    """That time when the processor is as fast as it can be: the least in some seconds."""
-    return min(loop_ns() for _ in range(1_000))
-
-
-@dataclass(frozen=True)
-class Watch:
-    """Times in ns at full speed. loop_ns: what full_speed() said.
-
-    A run counts if the loop took its time before and after it. If that is not to be had in a few attempts,
-    the last run counts, in times of the loop.
+    look() belongs before, between and behind what is measured; unsteadiness() is 0 if the loop took the
+    same time in each look.
     """
 
-    loop_ns: int
+    def __init__(self) -> None:
+        self._loops_ns: list[int] = []
 
-    def ns(self, run: Callable[[], object]) -> float:
-        run_ns, slowness = 0, 1.0
-        for _ in range(ATTEMPTS):
-            before_ns = loop_ns()
-            run_ns = timed_ns(run)
-            after_ns = loop_ns()
-            if max(before_ns, after_ns) <= self.loop_ns * SLOWEST:
-                return run_ns
-            slowness = (before_ns + after_ns) / (2 * self.loop_ns)
-        return run_ns / slowness
+    def look(self) -> None:
+        self._loops_ns.append(timed_ns(lambda: of_loops(LOOPS)))
+
+    def unsteadiness(self) -> float:
+        return max(self._loops_ns) / min(self._loops_ns) - 1
 
 
-def added(workload_name: str, contender_name: str, loop_ns: str) -> list[dict[str, float]]:
+def steadiest(measure: Callable[[Steadiness], T], of: int, count: int) -> list[T]:
+    """Measures so often, and returns what was measured when the processor was the steadiest."""
+    measured = []
+    for _ in range(of):
+        steadiness = Steadiness()
+        measured.append((measure(steadiness), steadiness.unsteadiness()))
+    return [each for each, _ in sorted(measured, key=lambda pair: pair[1])[:count]]
+
+
+def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     """For each pair: plain ns and added ns, of one unit; and ns of a reading of the time-stamp counter."""
     import floor
     from bench_contenders import CONTENDERS
@@ -76,18 +72,21 @@ def added(workload_name: str, contender_name: str, loop_ns: str) -> list[dict[st
     workload, contender = WORKLOADS[workload_name], CONTENDERS[contender_name]
     run = workload.prepare()
     run()
-    watch = Watch(int(loop_ns))
-    pairs = []
-    for _ in range(PAIRS):
+
+    def pair(steadiness: Steadiness) -> dict[str, float]:
         run()  # without a profiler, and before it is timed: code is adapted again
-        plain_ns = watch.ns(run)
+        steadiness.look()
+        plain_ns = timed_ns(run) / workload.units
+        steadiness.look()
+        stamp_ns = timed_ns(floor.read_stamps) / floor.STAMPS
         with contender.profiling():
             run()
-            profiled_ns = watch.ns(run)
-        plain, more = plain_ns / workload.units, (profiled_ns - plain_ns) / workload.units
-        stamp = watch.ns(floor.read_stamps) / floor.STAMPS
-        pairs.append({"plain": plain, "added": more, "stamp": stamp})
-    return pairs
+            steadiness.look()
+            profiled_ns = timed_ns(run) / workload.units
+            steadiness.look()
+        return {"plain": plain_ns, "added": profiled_ns - plain_ns, "stamp": stamp_ns}
+
+    return steadiest(pair, PAIRS, STEADY_PAIRS)
 
 
 # -- truth -----------------------------------------------------------------------------------------------
@@ -114,12 +113,17 @@ def truth(kind: str) -> dict[str, float]:
         of_calls()
         of_loops(rounds)
 
-    plain, shown = [], []
-    for _ in range(ROUNDS_OF_TRUTH):
+    def one_round(steadiness: Steadiness) -> dict[str, float]:
         of_calls()  # code is adapted again
-        plain.append(share(timed_ns(of_calls), timed_ns(lambda: of_loops(rounds))))
-        shown.append(SHARES[kind](phases))
-    return {"plain": median(plain), **{word: median(each[word] for each in shown) for word in shown[0]}}
+        steadiness.look()
+        plain = share(timed_ns(of_calls), timed_ns(lambda: of_loops(rounds)))
+        steadiness.look()
+        shown = SHARES[kind](phases)
+        steadiness.look()
+        return {"plain": plain, **shown}
+
+    found = steadiest(one_round, ROUNDS_OF_TRUTH, STEADY_ROUNDS)
+    return {word: median(each[word] for each in found) for word in found[0]}
 
 
 def share(calls: float, loops: float) -> float:
@@ -325,7 +329,7 @@ def report() -> float:
 
 
 MEASUREMENTS: dict[str, Callable[..., object]] = {
-    each.__name__: each for each in (full_speed, added, truth, nodes, greenlets, snapshot, report)
+    each.__name__: each for each in (added, truth, nodes, greenlets, snapshot, report)
 }
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ from soak_chart import STYLE
 HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
-do not count; ratios are medians of pairs, plain and profiled in turns in one process, pinned to one core, at
-the machine's full speed where that was to be had.
+do not count; ratios are medians of pairs, plain and profiled in turns in one process, pinned to one core. Of
+all pairs a third counts: those during which the core was the steadiest.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
