@@ -21,7 +21,7 @@ PAIRS = 12
 STEADY_PAIRS = 4
 ROUNDS_OF_TRUTH = 27
 STEADY_ROUNDS = 9
-LOOPS = 200_000
+LOOKED_AT = tuple(range(100_000))
 
 T = TypeVar("T")
 
@@ -38,20 +38,20 @@ def of_loops(rounds: int) -> None:
 
 
 class Steadiness:
-    """How steady the processor was while something was measured, by a loop without calls of some 3 ms.
+    """How steady the processor was while something was measured, by a loop in C of some 1 ms.
 
     look() belongs before, between and behind what is measured; unsteadiness() is 0 if the loop took the
     same time in each look.
     """
 
     def __init__(self) -> None:
-        self._loops_ns: list[int] = []
+        self._looks_ns: list[int] = []
 
     def look(self) -> None:
-        self._loops_ns.append(timed_ns(lambda: of_loops(LOOPS)))
+        self._looks_ns.append(timed_ns(lambda: LOOKED_AT.index(LOOKED_AT[-1])))
 
     def unsteadiness(self) -> float:
-        return max(self._loops_ns) / min(self._loops_ns) - 1
+        return max(self._looks_ns) / min(self._looks_ns) - 1
 
 
 def steadiest(measure: Callable[[Steadiness], T], of: int, count: int) -> list[T]:
@@ -103,24 +103,37 @@ def of_calls() -> None:
 
 def truth(kind: str) -> dict[str, float]:
     """The share of a phase of 300,000 tiny calls, beside a loop without calls that takes as long: by the
-    process's own clock without a profiler, and as a profile shows it. Medians of a few, in turns."""
+    process's own clock without a profiler, and as a profile shows it. Medians of a few, in turns.
+
+    slowed: what is left of it when nothing but the loop runs while the interpreter tells of calls; so a
+    profile would show it that took out of the times exactly what events cost.
+    """
+    import floor
+
     of_calls()
     calls_ns = min(timed_ns(of_calls) for _ in range(5))
     rounds = 1_000_000
     rounds = int(rounds * calls_ns / min(timed_ns(lambda: of_loops(rounds)) for _ in range(5)))
 
-    def phases() -> None:
-        of_calls()
-        of_loops(rounds)
-
     def one_round(steadiness: Steadiness) -> dict[str, float]:
+        def phases() -> None:
+            steadiness.look()
+            of_calls()
+            steadiness.look()
+            of_loops(rounds)
+            steadiness.look()
+
         of_calls()  # code is adapted again
         steadiness.look()
-        plain = share(timed_ns(of_calls), timed_ns(lambda: of_loops(rounds)))
+        calls_ns = timed_ns(of_calls)
         steadiness.look()
-        shown = SHARES[kind](phases)
+        loops_ns = timed_ns(lambda: of_loops(rounds))
+        floor.start(False)
+        slowed_ns = timed_ns(lambda: of_loops(rounds))
+        floor.stop()
         steadiness.look()
-        return {"plain": plain, **shown}
+        own = {"plain": share(calls_ns, loops_ns), "slowed": share(calls_ns, slowed_ns)}
+        return {**own, **SHARES[kind](phases)}
 
     found = steadiest(one_round, ROUNDS_OF_TRUTH, STEADY_ROUNDS)
     return {word: median(each[word] for each in found) for word in found[0]}

@@ -27,7 +27,13 @@ all pairs a third counts: those during which the core was the steadiest.
 - cProfile and pyinstrument do not know greenlets: of programs that switch their profile is wrong.
 """
 
-SHARES: Final = ("plain", "shown", "raw")
+#: Of runs of bench_measure.truth(), with their titles.
+SHARES: Final = {
+    "plain": "without a profiler",
+    "slowed": "the same, loop slowed by the interpreter",
+    "shown": "shown",
+    "raw": "raw",
+}
 
 WIDTH: Final = 760
 ROW: Final = 22
@@ -62,8 +68,9 @@ def row(cells: Iterable[str]) -> str:
 
 def verdict_table(every: Sequence[Results]) -> Iterator[str]:
     yield "What is missed is **bold**. Limits are of 3.12 and later / of 3.10 and 3.11; - is not judged."
-    yield "*0.55 (0.54)*: a limit that is out of reach there, for callbacks that do nothing but read the"
-    yield "clock have 0.54.\n"
+    yield "*0.55 (0.54)*: a limit that is out of reach there. 0.54 is what callbacks have that do nothing but"
+    yield "read the clock; of tiny calls, what is left if events cost nothing, for before 3.12 the interpreter"
+    yield "itself runs all code more slowly while it tells of calls: the loop, too.\n"
     by_python = [{verdict.target.name: verdict for verdict in verdicts(results)} for results in every]
     names = dict.fromkeys(name for known in by_python for name in known)
     yield row(["", "limit", *(results.python for results in every)])
@@ -113,8 +120,8 @@ def added_cell(results: Results, workload: str, contender: str) -> str:
 
 def truth_table(results: Results) -> Iterator[str]:
     yield "\nThe share of 300,000 tiny calls beside a loop that takes as long, process by process:\n"
-    yield row(["", "without a profiler", "shown", "raw"])
-    yield row(["---", "---", "---", "---"])
+    yield row(["", *SHARES.values()])
+    yield row(["---"] * (len(SHARES) + 1))
     for name, runs in results.truth.items():
         yield row([name, *(", ".join(f"{run[key]:.2f}" for run in runs if key in run) for key in SHARES)])
 

@@ -60,6 +60,10 @@ def test_a_contender_that_is_there_starts_and_stops_twice(name: str) -> None:
     assert ran == [0, 1]
 
 
+def shares(shown: float, slowed: float = 0.5) -> dict[str, float]:
+    return {"plain": 0.5, "slowed": slowed, "shown": shown, "raw": 0.7}
+
+
 def results(ours: float = 10.0, floor: float = 5.0, python: str = "3.13.0") -> Results:
     """Of fib alone: what ours and the floor add to a call of 50 ns."""
     pairs = {
@@ -69,7 +73,7 @@ def results(ours: float = 10.0, floor: float = 5.0, python: str = "3.13.0") -> R
     flat = {count: {"plain": 20.0, "event": 20.0, "random": 90.0} for count in ("10", "1000")}
     return Results(
         python, pairs={"fib": pairs}, nodes=flat, greenlets=flat, report=0.5,
-        truth={name: [{"plain": 0.5, "shown": 0.5, "raw": 0.7}] for name in ("ours", "ours, built-ins")},
+        truth={name: [shares(0.5)] for name in ("ours", "ours, built-ins")},
         snapshot={"nodes": 1e6, "snapshot": 0.5, "stopped": 0.01, "callgrind": 1.0},
     )  # fmt: skip
 
@@ -94,6 +98,16 @@ def test_a_limit_that_no_tracer_can_keep_is_out_of_reach() -> None:
     assert (verdict.is_out_of_reach, verdict.is_missed, verdict.floor) == (False, True, 0.33)
 
 
+def test_a_share_is_out_of_reach_where_the_interpreter_slows_the_loop_by_more() -> None:
+    name = "tiny calls: share shown, away from plain"
+    found = results()
+    found.truth["ours"] = [shares(0.44, slowed=0.43)] * 3
+    (verdict,) = (each for each in verdicts(found) if each.target.name == name)
+    assert (verdict.is_out_of_reach, verdict.is_missed) == (True, False)
+    found.truth["ours"] = [shares(0.44, slowed=0.46)] * 3
+    assert missed(found) == [name]
+
+
 def test_limits_differ_from_python_to_python() -> None:
     name = "Python calls, against cProfile"
     assert name in missed(results(ours=34.0, floor=13.0))
@@ -102,7 +116,7 @@ def test_limits_differ_from_python_to_python() -> None:
 
 def test_wrong_shares_a_steep_curve_and_a_slow_snapshot_are_misses() -> None:
     found = results()
-    found.truth["ours"] = [{"plain": 0.5, "shown": 0.6, "raw": 0.7}]
+    found.truth["ours"] = [shares(0.6)]
     found.nodes = {**found.nodes, "1000000": {"plain": 20.0, "event": 24.0, "random": 90.0}}
     found.snapshot = {**found.snapshot, "stopped": 0.06}
     assert missed(found) == [
