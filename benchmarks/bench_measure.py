@@ -19,8 +19,8 @@ from typing import Any, TypeVar
 
 PAIRS = 12
 STEADY_PAIRS = 4
-ROUNDS_OF_TRUTH = 27
-STEADY_ROUNDS = 9
+ROUNDS_OF_TRUTH = 15
+STEADY_ROUNDS = 5
 LOOKED_AT = tuple(range(100_000))
 
 T = TypeVar("T")

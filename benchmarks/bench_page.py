@@ -69,8 +69,8 @@ def row(cells: Iterable[str]) -> str:
 def verdict_table(every: Sequence[Results]) -> Iterator[str]:
     yield "What is missed is **bold**. Limits are of 3.12 and later / of 3.10 and 3.11; - is not judged."
     yield "*0.55 (0.54)*: a limit that is out of reach there. 0.54 is what callbacks have that do nothing but"
-    yield "read the clock; of tiny calls, what is left if events cost nothing, for before 3.12 the interpreter"
-    yield "itself runs all code more slowly while it tells of calls: the loop, too.\n"
+    yield "read the clock; of tiny calls, how far off it is if events cost nothing, for before 3.12 the"
+    yield "interpreter itself runs all code more slowly while it tells of calls: the loop, too.\n"
     by_python = [{verdict.target.name: verdict for verdict in verdicts(results)} for results in every]
     names = dict.fromkeys(name for known in by_python for name in known)
     yield row(["", "limit", *(results.python for results in every)])
