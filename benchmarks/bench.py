@@ -4,6 +4,7 @@
     bench.py --write docs         makes docs/benchmarks.md and its picture of all results that are kept
     bench.py --only fib ours      some of it, shown and not kept
     bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
+    bench.py --more --only truth  measures one of the parts again that are not of pairs (PARTS)
 
 Each (workload, contender) is measured in a process of its own, pinned to one core; the contenders of a
 workload take turns, as often as --repeats says. The exit code is 1 if a target is missed (bench_targets.py).
@@ -17,9 +18,10 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from bench_contenders import CONTENDERS
 from bench_page import write_page
@@ -31,7 +33,8 @@ HERE = Path(__file__).resolve().parent
 KEPT = HERE.parent / "build" / "bench"
 TIMEOUT_SECONDS = 300
 COUNTS = ("10", "100", "1000", "10000", "100000", "1000000")
-TRUE_SHARES = ("ours", "ours, built-ins", "cProfile", "Yappi, wall", "Yappi, CPU")
+OURS = ("ours", "ours, built-ins")
+TRUE_SHARES = (*OURS, "cProfile", "Yappi, wall", "Yappi, CPU")
 PROCESSES_OF_TRUTH = 5
 PROCESSES_OF_CURVES = 5
 
@@ -84,15 +87,36 @@ def show_costs(results: Results, workload: str) -> None:
     print(f"{workload}: {', '.join(added)}", flush=True)
 
 
-def add_the_rest(results: Results) -> None:
+def truth_of_tiny_calls() -> dict[str, list[dict[str, float]]]:
+    runs: dict[str, list[dict[str, float]]] = {name: [] for name in TRUE_SHARES}
     for _ in range(PROCESSES_OF_TRUTH):
         for name in TRUE_SHARES:
-            shares = measure("truth", name)
-            results.truth.setdefault(name, []).extend([shares] if shares else [])
-    results.nodes = curve("nodes", COUNTS)
-    results.greenlets = curve("greenlets", ("1", *COUNTS[:-1]))
-    results.snapshot = measure("snapshot", pinned=False)
-    results.report = measure("report")
+            runs[name] += filter(None, [measure("truth", name)])
+    return runs
+
+
+def shares_of_workloads() -> dict[str, dict[str, dict[str, float]]]:
+    shares: dict[str, dict[str, dict[str, float]]] = {workload: {} for workload in WORKLOADS}
+    for workload, known in shares.items():
+        for name in OURS:
+            known[name] = measure("phases", workload, name) or {}
+    return shares
+
+
+#: What is measured beside pairs: a field of Results, and what it is.
+PARTS: Final[dict[str, Callable[[], Any]]] = {
+    "truth": truth_of_tiny_calls,
+    "phases": shares_of_workloads,
+    "nodes": lambda: curve("nodes", COUNTS),
+    "greenlets": lambda: curve("greenlets", ("1", *COUNTS[:-1])),
+    "snapshot": lambda: measure("snapshot", pinned=False),
+    "report": lambda: measure("report"),
+}
+
+
+def add_parts(results: Results, names: Iterable[str]) -> None:
+    for name in names:
+        setattr(results, name, PARTS[name]())
 
 
 def curve(name: str, counts: tuple[str, ...]) -> dict[str, dict[str, float]]:
@@ -136,7 +160,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="make the page of what is kept, and end")
-    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads and contenders")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads, contenders, parts")
     parser.add_argument("--more", action="store_true", help="add to what is kept of this Python")
     parser.add_argument("--repeats", type=int, default=3, help="processes for each workload and contender")
     options = parser.parse_args()
@@ -151,8 +175,7 @@ def main() -> int:
     add_costs(results, options.only, options.repeats)
     if options.only and not options.more:
         return 0
-    if not options.more:
-        add_the_rest(results)
+    add_parts(results, [name for name in PARTS if name in options.only or not options.more])
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{results.python}.json").write_text(json.dumps(asdict(results), indent=1))
     return judge(results)

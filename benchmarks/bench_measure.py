@@ -1,7 +1,9 @@
 """Measures in a process of its own, and prints JSON: one of the functions below, by name.
 
     python bench_measure.py added fib ours             plain and profiled, in turns
-    python bench_measure.py truth ours-builtins | nodes 1000 | greenlets 1000 | snapshot | report
+    python bench_measure.py truth cProfile             shares of tiny calls, plain and as shown
+    python bench_measure.py phases fib ours            shares of a workload, plain and as shown
+    python bench_measure.py nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
 at one moment than at another, by half or more. So of more than are needed those count during which the
@@ -37,6 +39,10 @@ def of_loops(rounds: int) -> None:
         pass
 
 
+def look() -> None:
+    LOOKED_AT.index(LOOKED_AT[-1])
+
+
 class Steadiness:
     """How steady the processor was while something was measured, by a loop in C of some 1 ms.
 
@@ -48,7 +54,7 @@ class Steadiness:
         self._looks_ns: list[int] = []
 
     def look(self) -> None:
-        self._looks_ns.append(timed_ns(lambda: LOOKED_AT.index(LOOKED_AT[-1])))
+        self._looks_ns.append(timed_ns(look))
 
     def unsteadiness(self) -> float:
         return max(self._looks_ns) / min(self._looks_ns) - 1
@@ -101,55 +107,70 @@ def of_calls() -> None:
         tiny()
 
 
+#: Of a phase beside a loop: what a profiler shows, by word, when it profiles the function.
+Shares = Callable[[Callable[[], None]], dict[str, float]]
+
+
 def truth(kind: str) -> dict[str, float]:
-    """The share of a phase of 300,000 tiny calls, beside a loop without calls that takes as long: by the
-    process's own clock without a profiler, and as a profile shows it. Medians of a few, in turns.
+    """Of a phase of 300,000 tiny calls."""
+    return beside_a_loop(of_calls, SHARES[kind])
+
+
+def phases(workload_name: str, kind: str) -> dict[str, float]:
+    """Of a workload."""
+    from bench_workloads import WORKLOADS
+
+    return beside_a_loop(WORKLOADS[workload_name].prepare(), SHARES[kind])
+
+
+def beside_a_loop(run: Callable[[], object], shares: Shares) -> dict[str, float]:
+    """The share of a phase beside a loop without calls that takes as long: by the process's own clock without
+    a profiler, and as a profile shows it. Medians of a few, in turns.
 
     slowed: what is left of it when nothing but the loop runs while the interpreter tells of calls; so a
     profile would show it that took out of the times exactly what events cost.
     """
     import floor
 
-    of_calls()
-    calls_ns = min(timed_ns(of_calls) for _ in range(5))
+    run()
+    run_ns = min(timed_ns(run) for _ in range(5))
     rounds = 1_000_000
-    rounds = int(rounds * calls_ns / min(timed_ns(lambda: of_loops(rounds)) for _ in range(5)))
+    rounds = int(rounds * run_ns / min(timed_ns(lambda: of_loops(rounds)) for _ in range(5)))
 
     def one_round(steadiness: Steadiness) -> dict[str, float]:
-        def phases() -> None:
+        def both() -> None:
             steadiness.look()
-            of_calls()
+            run()
             steadiness.look()
             of_loops(rounds)
             steadiness.look()
 
-        of_calls()  # code is adapted again
+        run()  # code is adapted again
         steadiness.look()
-        calls_ns = timed_ns(of_calls)
+        run_ns = timed_ns(run)
         steadiness.look()
         loops_ns = timed_ns(lambda: of_loops(rounds))
         floor.start(False)
         slowed_ns = timed_ns(lambda: of_loops(rounds))
         floor.stop()
         steadiness.look()
-        own = {"plain": share(calls_ns, loops_ns), "slowed": share(calls_ns, slowed_ns)}
-        return {**own, **SHARES[kind](phases)}
+        return {"plain": share(run_ns, loops_ns), "slowed": share(run_ns, slowed_ns), **shares(both)}
 
     found = steadiest(one_round, ROUNDS_OF_TRUTH, STEADY_ROUNDS)
     return {word: median(each[word] for each in found) for word in found[0]}
 
 
-def share(calls: float, loops: float) -> float:
-    return calls / (calls + loops)
+def share(phase: float, loops: float) -> float:
+    return phase / (phase + loops)
 
 
-def shares_of_ours(builtins: bool) -> Callable[[Callable[[], None]], dict[str, float]]:
-    def shares(phases: Callable[[], None]) -> dict[str, float]:
+def shares_of_ours(builtins: bool) -> Shares:
+    def shares(both: Callable[[], None]) -> dict[str, float]:
         from greenletprofiler import Profiler
 
         profiler = Profiler(builtins=builtins)
         with profiler:
-            phases()
+            both()
         profile = profiler.snapshot()
         return {"shown": share_in(profile), "raw": share_in(profile.raw())}
 
@@ -157,27 +178,30 @@ def shares_of_ours(builtins: bool) -> Callable[[Callable[[], None]], dict[str, f
 
 
 def share_in(profile: Any) -> float:
-    times = {each.function.name: each.inclusive.cpu_ns for each in profile.functions}
-    return share(times["of_calls"], times["of_loops"])
+    """The phase is all that is neither the loop nor the looks, for it may be of many greenlets."""
+    everything_ns = sum(each.self.cpu_ns for each in profile.functions)
+    inclusive_ns = {each.function.name: each.inclusive.cpu_ns for each in profile.functions}
+    loops_ns = inclusive_ns["of_loops"]
+    return share(everything_ns - inclusive_ns["look"] - loops_ns, loops_ns)
 
 
-def shares_of_cprofile(phases: Callable[[], None]) -> dict[str, float]:
+def shares_of_cprofile(both: Callable[[], None]) -> dict[str, float]:
     import cProfile
     import pstats
 
     profiler = cProfile.Profile()
-    profiler.runcall(phases)
+    profiler.runcall(both)
     times = {name: numbers[3] for (_, _, name), numbers in pstats.Stats(profiler).stats.items()}  # type: ignore[attr-defined]
     return {"shown": share(times["of_calls"], times["of_loops"])}
 
 
-def shares_of_yappi(clock: str) -> Callable[[Callable[[], None]], dict[str, float]]:
-    def shares(phases: Callable[[], None]) -> dict[str, float]:
+def shares_of_yappi(clock: str) -> Shares:
+    def shares(both: Callable[[], None]) -> dict[str, float]:
         import yappi
 
         yappi.set_clock_type(clock)
         yappi.start()
-        phases()
+        both()
         yappi.stop()
         times = {each.name: each.ttot for each in yappi.get_func_stats()}
         yappi.clear_stats()
@@ -186,7 +210,7 @@ def shares_of_yappi(clock: str) -> Callable[[Callable[[], None]], dict[str, floa
     return shares
 
 
-SHARES: dict[str, Callable[[Callable[[], None]], dict[str, float]]] = {
+SHARES: dict[str, Shares] = {
     "ours": shares_of_ours(False),
     "ours, built-ins": shares_of_ours(True),
     "cProfile": shares_of_cprofile,
@@ -342,7 +366,7 @@ def report() -> float:
 
 
 MEASUREMENTS: dict[str, Callable[..., object]] = {
-    each.__name__: each for each in (added, truth, nodes, greenlets, snapshot, report)
+    each.__name__: each for each in (added, truth, phases, nodes, greenlets, snapshot, report)
 }
 
 if __name__ == "__main__":

@@ -110,6 +110,7 @@ def of_python(results: Results) -> Iterator[str]:
     if results.failed:
         yield f"Failed: {', '.join(results.failed)}."
     yield from truth_table(results)
+    yield from phase_table(results)
     yield from curves(results)
 
 
@@ -124,6 +125,16 @@ def truth_table(results: Results) -> Iterator[str]:
     yield row(["---"] * (len(SHARES) + 1))
     for name, runs in results.truth.items():
         yield row([name, *(", ".join(f"{run[key]:.2f}" for run in runs if key in run) for key in SHARES)])
+
+
+def phase_table(results: Results) -> Iterator[str]:
+    yield "\nThe share of each workload beside such a loop:\n"
+    contenders = list(dict.fromkeys(name for known in results.phases.values() for name in known))
+    yield row(["", *(f"{name}: {title}" for name in contenders for title in SHARES.values())])
+    yield row(["---", *["---:"] * (len(contenders) * len(SHARES))])
+    for workload, known in results.phases.items():
+        shares = [known[name].get(key) for name in contenders for key in SHARES]
+        yield row([workload, *("" if share is None else f"{share:.2f}" for share in shares)])
 
 
 def curves(results: Results) -> Iterator[str]:

@@ -9,7 +9,7 @@ other, so that they hold on a machine whose cores change their speed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import NamedTuple
@@ -36,8 +36,8 @@ Pairs = list[dict[str, float]]
 class Results:
     """pairs: workload -> contender -> plain and added ns of a unit, and ns of a time stamp, pair by pair.
 
-    versions: of contenders. truth: contender -> shares, one a process. nodes, greenlets: count -> ns of an
-    event. snapshot, report: seconds.
+    versions: of contenders. truth: contender -> shares of tiny calls, one a process. phases: workload ->
+    contender -> its shares. nodes, greenlets: count -> ns of an event. snapshot, report: seconds.
     """
 
     python: str
@@ -46,6 +46,7 @@ class Results:
     failed: list[str] = field(default_factory=list)
     pairs: dict[str, dict[str, Pairs]] = field(default_factory=dict)
     truth: dict[str, list[dict[str, float]]] = field(default_factory=dict)
+    phases: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
     nodes: dict[str, dict[str, float]] = field(default_factory=dict)
     greenlets: dict[str, dict[str, float]] = field(default_factory=dict)
     snapshot: dict[str, float] = field(default_factory=dict)
@@ -85,8 +86,3 @@ class Results:
     def of_plain(self, workload: str, contender: str) -> float:
         """Profiled time, in plain times."""
         return 1 + self.relative(workload, contender).middle
-
-    def flatness(self, curve: Mapping[str, Mapping[str, float]]) -> float:
-        """How far the dearest event is above the cheapest, as a share of that."""
-        events = [point["event"] for point in curve.values()]
-        return max(events) / min(events) - 1

@@ -74,6 +74,7 @@ def results(ours: float = 10.0, floor: float = 5.0, python: str = "3.13.0") -> R
     return Results(
         python, pairs={"fib": pairs}, nodes=flat, greenlets=flat, report=0.5,
         truth={name: [shares(0.5)] for name in ("ours", "ours, built-ins")},
+        phases={"fib": {"ours": shares(0.52)}},
         snapshot={"nodes": 1e6, "snapshot": 0.5, "stopped": 0.01, "callgrind": 1.0},
     )  # fmt: skip
 
@@ -108,6 +109,12 @@ def test_a_share_is_out_of_reach_where_the_interpreter_slows_the_loop_by_more() 
     assert missed(found) == [name]
 
 
+def test_a_share_that_is_further_from_plain_than_what_was_recorded_is_a_miss() -> None:
+    found = results()
+    found.phases["methods"] = {"ours": shares(0.27)}
+    assert missed(found) == ["workloads: share shown, further from plain than recorded"]
+
+
 def test_limits_differ_from_python_to_python() -> None:
     name = "Python calls, against cProfile"
     assert name in missed(results(ours=34.0, floor=13.0))
@@ -130,6 +137,8 @@ def test_what_was_not_measured_is_not_judged() -> None:
     judged = {verdict.target.name for verdict in verdicts(results())}
     assert "pywsgi, share of plain throughput" not in judged
     assert "Python calls, against cProfile" in judged
+    of_pairs = {verdict.target.name for verdict in verdicts(Results("3.13.0", pairs=results().pairs))}
+    assert judged - of_pairs == {target.name for target in TARGETS if target.part != "pairs"}
 
 
 def test_a_limit_from_below_is_missed_from_below() -> None:
@@ -146,5 +155,6 @@ def test_the_page_tells_every_verdict_and_has_its_picture(tmp_path: Path) -> Non
         figure = f"{verdict.figure:.3f}"
         line = next(line for line in page.splitlines() if line.startswith(f"| {verdict.target.name} |"))
         assert (f"**{figure}**" if verdict.is_missed else figure) in line
+    assert "| fib | 0.50 | 0.50 | 0.52 | 0.70 |" in page
     assert "benchmarks.svg" in page
     assert (tmp_path / "benchmarks.svg").read_text().startswith("<svg")
