@@ -19,8 +19,8 @@ from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
-PAIRS = 8
-STEADY_PAIRS = 3
+PAIRS = 5
+STEADY_PAIRS = 2
 ROUNDS_OF_TRUTH = 15
 STEADY_ROUNDS = 5
 LOOKED_AT = tuple(range(100_000))

@@ -20,7 +20,7 @@ HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
 do not count; ratios are medians of pairs, plain and profiled in turns in one process, pinned to one core. Of
-all pairs a third counts: those during which the core was the steadiest.
+all pairs two fifths count: those during which the core was the steadiest.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
