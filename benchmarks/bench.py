@@ -4,7 +4,7 @@
     bench.py --write docs         makes docs/benchmarks.md and its picture of all results that are kept
     bench.py --only fib ours      some of it, shown and not kept
     bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
-    bench.py --more --only truth  measures one of the parts again that are not of pairs (PARTS)
+    bench.py --again --only fib   the same, in place of what is kept; also parts that are not of pairs (PARTS)
 
 Each (workload, contender) is measured in a process of its own, pinned to one core; the contenders of a
 workload take turns, as often as --repeats says. The exit code is 1 if a target is missed (bench_targets.py).
@@ -26,7 +26,7 @@ from typing import Any, Final
 
 from bench_contenders import CONTENDERS
 from bench_page import write_page
-from bench_results import Results
+from bench_results import Pairs, Results
 from bench_targets import Verdict, verdicts
 from bench_workloads import WORKLOADS
 
@@ -58,22 +58,17 @@ def measure(*words: str, pinned: bool = True) -> Any:
     return json.loads(done.stdout)
 
 
-def add_costs(results: Results, only: list[str], repeats: int) -> None:
+def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> None:
     there = {name: each for name, each in CONTENDERS.items() if each.is_there()}
     results.missing = [name for name in CONTENDERS if name not in there]
     results.versions = {each.distribution: each.version for each in there.values() if each.distribution}
-    for workload in WORKLOADS:
-        if only and workload not in only:
-            continue
+    chosen = [name for name in there if name in only] or list(there)
+    for workload in [name for name in WORKLOADS if not only or name in only]:
         known = results.pairs.setdefault(workload, {})
-        for _ in range(repeats):
-            for name in there:
-                if not {name, *there}.isdisjoint(only) and name not in only:
-                    continue
-                if there[name].only and workload not in there[name].only:
-                    continue
-                pairs = measure("added", workload, name)
-                known.setdefault(name, []).extend(pairs or [])
+        names = [name for name in chosen if not there[name].only or workload in there[name].only]
+        if not more:
+            known.update((name, []) for name in names)
+        add_pairs(known, workload, names * repeats)
         show_costs(results, workload)
     results.failed = [
         f"{name} on {workload}"
@@ -81,6 +76,11 @@ def add_costs(results: Results, only: list[str], repeats: int) -> None:
         for name, pairs in known.items()
         if not pairs
     ]
+
+
+def add_pairs(known: dict[str, Pairs], workload: str, names: list[str]) -> None:
+    for name in names:
+        known.setdefault(name, []).extend(measure("added", workload, name) or [])
 
 
 def show_costs(results: Results, workload: str) -> None:
@@ -170,20 +170,21 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FOLDER", help="make the page of what is kept, and end")
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads, contenders, parts")
     parser.add_argument("--more", action="store_true", help="add to what is kept of this Python")
+    parser.add_argument("--again", action="store_true", help="replace it by what is measured now")
     parser.add_argument("--repeats", type=int, default=3, help="processes for each workload and contender")
     options = parser.parse_args()
     if options.write:
         write_page(options.write / "benchmarks.md", options.write / "benchmarks.svg", kept())
         return max((judge(results) for results in kept()), default=1)
     results = Results(platform.python_version())
-    if options.more:
+    if options.more or options.again:
         results = next((each for each in kept() if each.python == results.python), results)
         if not results.pairs:
-            parser.error(f"nothing is kept of Python {results.python}: measure without --more first")
-    add_costs(results, options.only, options.repeats)
-    if options.only and not options.more:
+            parser.error(f"nothing is kept of Python {results.python}: measure all of it first")
+    add_costs(results, options.only, options.repeats, options.more)
+    add_parts(results, [name for name in PARTS if not options.only or name in options.only])
+    if options.only and not (options.more or options.again):
         return 0
-    add_parts(results, [name for name in PARTS if name in options.only or not options.more])
     KEPT.mkdir(parents=True, exist_ok=True)
     (KEPT / f"{results.python}.json").write_text(json.dumps(asdict(results), indent=1))
     return judge(results)

@@ -19,8 +19,8 @@ from soak_chart import STYLE
 HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
-do not count; ratios are medians of pairs, plain and profiled in turns in one process, pinned to one core. Of
-all pairs two fifths count: those during which the core was the steadiest.
+do not count; ratios are medians of pairs, plain and profiled in turns in one process, pinned to one core.
+Pairs count during which the core kept its speed.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
@@ -128,9 +128,10 @@ def truth_table(results: Results) -> Iterator[str]:
 
 
 def phase_table(results: Results) -> Iterator[str]:
-    yield "\nThe share of each workload beside such a loop:\n"
+    yield "\nThe share of each workload beside such a loop: without a profiler (plain), the same with the loop"
+    yield "slowed by the interpreter (slowed), shown, and raw. A switch's cost is not taken out.\n"
     contenders = list(dict.fromkeys(name for known in results.phases.values() for name in known))
-    yield row(["", *(f"{name}: {title}" for name in contenders for title in SHARES.values())])
+    yield row(["", *(f"{name}: {key}" for name in contenders for key in SHARES)])
     yield row(["---", *["---:"] * (len(contenders) * len(SHARES))])
     for workload, known in results.phases.items():
         shares = [known[name].get(key) for name in contenders for key in SHARES]
