@@ -128,8 +128,8 @@ def truth_table(results: Results) -> Iterator[str]:
 
 
 def phase_table(results: Results) -> Iterator[str]:
-    yield "\nThe share of each workload beside such a loop: without a profiler (plain), the same with the loop"
-    yield "slowed by the interpreter (slowed), shown, and raw. A switch's cost is not taken out.\n"
+    yield "\nThe share of each workload beside such a loop: without a profiler (plain), the same with the"
+    yield "loop slowed by the interpreter (slowed), shown, and raw. A switch's cost is not taken out.\n"
     contenders = list(dict.fromkeys(name for known in results.phases.values() for name in known))
     yield row(["", *(f"{name}: {key}" for name in contenders for key in SHARES)])
     yield row(["---", *["---:"] * (len(contenders) * len(SHARES))])
