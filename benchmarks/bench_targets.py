@@ -140,7 +140,7 @@ def of_snapshot(word: str) -> Callable[[Results], float]:
 
 
 def dearer_by_timeline(results: Results) -> float:
-    """At the machine's usual speed."""
+    """At full speed."""
     with_timeline = results.relative("raw switches", "ours, timeline").middle
     more = with_timeline - results.relative("raw switches", "ours").middle
     return more * results.plain_ns("raw switches")
