@@ -86,7 +86,9 @@ def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     workload, contender = WORKLOADS[workload_name], CONTENDERS[contender_name]
     run = workload.prepare()
     run()
-    plain_ns, profiled_ns, stamps_ns = [], [], []
+    plain_ns: list[int] = []
+    profiled_ns: list[int] = []
+    stamps_ns: list[int] = []
     began = perf_counter()
     while len(plain_ns) < TURNS or perf_counter() - began < SECONDS:
         run()  # without a profiler, and before it is timed: code is adapted again
