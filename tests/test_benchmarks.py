@@ -141,6 +141,15 @@ def test_what_was_not_measured_is_not_judged() -> None:
     assert judged - of_pairs == {target.name for target in TARGETS if target.part != "pairs"}
 
 
+def test_pairs_at_half_speed_do_not_count_beside_those_at_full_speed() -> None:
+    found = results()
+    slow = {"plain": 90.0, "added": 500.0, "stamp": 20.0}
+    found.pairs["fib"]["ours"].append(slow)
+    assert found.relative("fib", "ours") == (0.2, 0.2, 0.2)
+    found.pairs["fib"]["ours"] = [slow]
+    assert found.relative("fib", "ours").middle == 500 / 90
+
+
 def test_a_limit_from_below_is_missed_from_below() -> None:
     least = Target("share", lambda _: 0.5, 0.82, 0.70, is_least=True)
     assert [replace(least, limit_new=limit).limit(results()) for limit in (0.4, None)] == [0.4, None]
