@@ -20,6 +20,7 @@ from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
 TURNS = 4
+RUNS = 3
 SECONDS = 0.8
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20
@@ -77,7 +78,7 @@ def steadiest(measure: Callable[[Steadiness], T], count: int, attempts: int) -> 
 def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     """One pair: plain ns and added ns, of one unit; and ns of a reading of the time-stamp counter.
 
-    Each is the least of many that take turns, so that all are of a moment at which the processor was fast.
+    Each is the least of many short ones, in turns, so that all are of a moment at which the processor was fast.
     """
     import floor
     from bench_contenders import CONTENDERS
@@ -90,13 +91,13 @@ def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     profiled_ns: list[int] = []
     stamps_ns: list[int] = []
     began = perf_counter()
-    while len(plain_ns) < TURNS or perf_counter() - began < SECONDS:
+    while len(stamps_ns) < TURNS or perf_counter() - began < SECONDS:
         run()  # without a profiler, and before it is timed: code is adapted again
-        plain_ns.append(timed_ns(run))
+        plain_ns += [timed_ns(run) for _ in range(RUNS)]
         stamps_ns.append(timed_ns(floor.read_stamps))
         with contender.profiling():
             run()
-            profiled_ns.append(timed_ns(run))
+            profiled_ns += [timed_ns(run) for _ in range(RUNS)]
     plain, profiled = min(plain_ns) / workload.units, min(profiled_ns) / workload.units
     return [{"plain": plain, "added": profiled - plain, "stamp": min(stamps_ns) / floor.STAMPS}]
 
