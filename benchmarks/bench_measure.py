@@ -78,7 +78,7 @@ def steadiest(measure: Callable[[Steadiness], T], count: int, attempts: int) -> 
 def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
     """One pair: plain ns and added ns, of one unit; and ns of a reading of the time-stamp counter.
 
-    Each is the least of many short ones, in turns, so that all are of a moment at which the processor was fast.
+    Each is the least of many short runs, in turns: all are of a moment at which the processor was fast.
     """
     import floor
     from bench_contenders import CONTENDERS
