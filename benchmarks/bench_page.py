@@ -20,7 +20,8 @@ HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
 do not count; ratios are medians of pairs. A pair is a process, pinned to one core: the least of some plain
-runs and the least of some profiled ones, in turns. Pairs count during which the core had its full speed.
+runs and the least of some profiled ones, in turns. Pairs count during which the core had its full speed;
+where none of a contender's did, all of them count.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
