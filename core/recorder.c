@@ -4,6 +4,10 @@
 #include <string.h>
 
 #define FIRST_GREENLET_RECORDS ((size_t)64)
+
+/* One in eight. */
+#define EXPECTATION_BITS 3
+
 #define POSITION_IDS ((UINT64_C(1) << POSITION_ID_BITS) - 1)
 
 bool
@@ -144,23 +148,49 @@ base_for(struct recorder *recorder, struct thread *thread, const struct function
     return base != NULL ? base : add_node(recorder, thread, thread->root, greenlet_class, SIZE_MAX);
 }
 
+/* Whether what came now is to be expected next time, where another child was. Some functions are called from two
+ * places, and two others follow there: whoever always believed what came last would always be wrong. */
+static bool
+is_to_be_expected(const struct thread *thread)
+{
+    return thread->last_ticks * UINT64_C(0x9E3779B97F4A7C15) >> (64 - EXPECTATION_BITS) == 0;
+}
+
+static void
+expect_next_time(const struct thread *thread, struct node *node)
+{
+    struct node *before = node->parent->recent;
+    if (before != NULL && (before->successor == NULL || is_to_be_expected(thread))) {
+        before->successor = node;
+    }
+    node->parent->recent = node;
+}
+
 /* Under a base every entry comes by here, not by the `recent` child: so a greenlet's kind is noticed. So does every
  * call by the program of the profiler's own functions. */
 static void
-remember_recent(struct thread *thread, struct node *node)
+remember(struct thread *thread, struct node *node)
 {
     struct position *position = thread->position;
     struct node *parent = node->parent;
     bool is_hidden = node_is_the_profilers(node);
     thread->hidden_ran |= is_hidden;
     if (!node_is_base(parent) && (!is_hidden || node_is_the_profilers(parent))) {
-        if (parent->recent != NULL) {
-            parent->recent->successor = node;
-        }
-        parent->recent = node;
+        expect_next_time(thread, node);
     }
     if (position->kind == NULL && !node_is_base(node) && !is_hidden) {
         position->kind = node->function;
+    }
+}
+
+/* One that has a successor was remembered before, and will be again: what it is need not be asked. */
+static void
+remember_known(struct thread *thread, struct node *node)
+{
+    if (node->successor != NULL && thread->position->kind != NULL) {
+        expect_next_time(thread, node);
+    } else {
+        remember(thread, node);
     }
 }
 
@@ -179,7 +209,7 @@ recorder_find_child(struct thread *thread, const void *key)
 {
     struct node *node = tree_find(&thread->tree, thread->position->top->node, key);
     if (node != NULL) {
-        remember_recent(thread, node);
+        remember_known(thread, node);
     }
     return node;
 }
@@ -199,7 +229,7 @@ recorder_child(struct recorder *recorder, struct thread *thread, const struct fu
     node = add_node(recorder, thread, parent, function, (is_own ? 2 : 1) * recorder->limits.nodes);
     if (node != NULL) {
         note_new_child(thread, node, is_own);
-        remember_recent(thread, node);
+        remember(thread, node);
     }
     return node;
 }

@@ -61,7 +61,7 @@ struct waits {
 /* What an event touches comes first: of a program with many functions it is not in the cache. */
 struct node {
     const void *key;
-    struct node *successor; /* child of the same parent that was entered after it last; NULL under a base */
+    struct node *successor; /* child of the same parent that is expected after it; NULL under a base */
     uint64_t calls;
     uint64_t running_ticks; /* self; idle time included, see node_polls() */
     struct node *recent;    /* child entered last: nearly always the next one too; NULL under a base */

@@ -73,14 +73,17 @@ key_of_new(const PyCFunctionObject *function)
     return type_is_of_c(type) ? (const char *)type + 1 : NULL;
 }
 
-const void *
-callable_key_unusual(struct module_state *state, PyObject *callable)
+/* Unwrapped. */
+static const void *
+key_of_callable(const struct module_state *state, PyObject *callable)
 {
-    callable = callable_unwrap(state, callable);
     PyTypeObject *type = Py_TYPE(callable);
     if (type == &PyFunction_Type || type == &PyStaticMethod_Type || type->tp_call == state->slot_call ||
         type->tp_call == NULL) {
         return NULL; /* the last: not a callable, and about to fail */
+    }
+    if (PyType_Check(callable)) {
+        return key_of_type_call(state, (PyTypeObject *)callable);
     }
     if (PyCFunction_CheckExact(callable) || PyCMethod_CheckExact(callable) || is_cython_function(type)) {
         const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
@@ -92,10 +95,14 @@ callable_key_unusual(struct module_state *state, PyObject *callable)
     if (type == &PyWrapperDescr_Type) {
         return callable;
     }
-    if (PyType_Check(callable)) {
-        return key_of_type_call(state, (PyTypeObject *)callable);
-    }
     return type_that_is_called(type);
+}
+
+const void *
+callable_key(const struct module_state *state, PyObject *callable)
+{
+    const void *key = callable_key_at_hand(state, callable);
+    return key != NULL ? key : key_of_callable(state, callable_unwrap(state, callable));
 }
 
 /* `gevent.event.Event` -> owner `gevent.event`, name `Event`; a name without a dot is of `builtins`. */

@@ -15,7 +15,24 @@
 #include "module.h"
 
 /* The key of what is called, NULL when Python code does the work or nothing can tell it from others. */
-const void *callable_key_unusual(struct module_state *state, PyObject *callable);
+const void *callable_key(const struct module_state *state, PyObject *callable);
+
+/* The same, of the commonest callables: what is defined in C, and can be defined nowhere else. NULL for all others. */
+static inline const void *
+callable_key_at_hand(const struct module_state *state, PyObject *callable)
+{
+    const PyTypeObject *type = Py_TYPE(callable);
+    if (type == &PyMethodDescr_Type) {
+        return ((PyMethodDescrObject *)callable)->d_method;
+    }
+    if (type == &PyCFunction_Type) {
+        const PyMethodDef *method = ((PyCFunctionObject *)callable)->m_ml;
+        return method != state->type_new_method ? method : NULL;
+    }
+    bool is_static_type =
+        type == &PyType_Type && (((PyTypeObject *)callable)->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0;
+    return is_static_type ? callable : NULL;
+}
 
 /* What is behind bound methods; borrowed. */
 PyObject *callable_unwrap(const struct module_state *state, PyObject *callable);

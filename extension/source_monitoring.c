@@ -173,19 +173,6 @@ on_unwind(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwname
     return leave(self, args, false);
 }
 
-/* The commonest callables of C have their key at hand; NULL for all others. */
-static inline const void *
-key_at_hand(const struct module_state *state, PyObject *callable)
-{
-    const PyMethodDef *method = NULL;
-    if (Py_IS_TYPE(callable, &PyMethodDescr_Type)) {
-        method = ((PyMethodDescrObject *)callable)->d_method;
-    } else if (PyCFunction_CheckExact(callable)) {
-        method = ((PyCFunctionObject *)callable)->m_ml;
-    }
-    return method != state->type_new_method ? method : NULL;
-}
-
 /* Python code will do the work, and tells of itself: unless the caller is excluded nothing is to be done. */
 static bool
 is_call_by_excluded(struct tracer *tracer, PyCodeObject *code)
@@ -203,7 +190,7 @@ call_anyhow(PyObject *self, PyObject *const *args)
     struct tracer *tracer = tracer_of(self);
     PyCodeObject *code = (PyCodeObject *)args[ARGUMENT_CODE];
     PyObject *callable = args[ARGUMENT_CALLABLE];
-    const void *key = callable_key_unusual(tracer->state, callable);
+    const void *key = callable_key(tracer->state, callable);
     bool is_excluded = false;
     if (!is_of_code(args)) {
         Py_RETURN_NONE;
@@ -230,7 +217,7 @@ on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
     if (PyFunction_Check(callable) && !functions_are_filtered(&tracer->functions)) {
         Py_RETURN_NONE;
     }
-    const void *key = key_at_hand(tracer->state, callable);
+    const void *key = callable_key_at_hand(tracer->state, callable);
     compat_frame *frame = frame_at_hand(self, args);
     if (key != NULL && frame != NULL && __builtin_expect(tracer_try_enter_c(tracer, key, frame), 1)) {
         Py_RETURN_NONE;

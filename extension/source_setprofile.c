@@ -104,7 +104,7 @@ leave_python(struct tracer *tracer, PyFrameObject *object)
 static inline void
 enter_builtin(struct tracer *tracer, PyFrameObject *object, PyObject *callable)
 {
-    const void *key = callable_key_unusual(tracer->state, callable);
+    const void *key = callable_key(tracer->state, callable);
     compat_frame *frame = compat_frame_of_object(object);
     if (key != NULL && (!is_at_hand(tracer, frame) || !tracer_try_enter_c(tracer, key, frame))) {
         enter_builtin_anyhow(tracer, object, key, callable);
@@ -121,9 +121,11 @@ leave_builtin(struct tracer *tracer, PyFrameObject *object)
 }
 
 static void
-pass_over_builtin(struct tracer *tracer)
+pass_over_builtin(struct tracer *tracer, PyFrameObject *object)
 {
-    struct thread *thread = tracer_thread(tracer, compat_thread_state(), NULL);
+    struct thread *thread = is_at_hand(tracer, compat_frame_of_object(object))
+                                ? tracer->current_thread
+                                : tracer_thread(tracer, compat_thread_state(), NULL);
     if (thread != NULL) {
         pass_over(thread);
     }
@@ -151,7 +153,7 @@ on_event(PyObject *self, PyFrameObject *frame, int what, PyObject *argument)
         if (tracer->records_builtins) {
             enter_builtin(tracer, frame, argument);
         } else {
-            pass_over_builtin(tracer);
+            pass_over_builtin(tracer, frame);
         }
     } else if ((what == PyTrace_C_RETURN || what == PyTrace_C_EXCEPTION) && tracer->records_builtins) {
         leave_builtin(tracer, frame);

@@ -275,10 +275,13 @@ tracer_try_enter_c(struct tracer *tracer, const void *key, compat_frame *frame)
            recorder_try_enter(thread, key, frame_of_c_call((uintptr_t)frame), false);
 }
 
+/* Calls that were not entered, because Python code did their work, leave the caller on top. */
 static inline bool
 tracer_try_leave_c(struct tracer *tracer, compat_frame *frame)
 {
-    return recorder_try_leave(tracer->current_thread, frame_of_c_call((uintptr_t)frame));
+    struct thread *thread = tracer->current_thread;
+    return recorder_try_leave(thread, frame_of_c_call((uintptr_t)frame)) ||
+           recorder_is_on_top(thread, (uintptr_t)frame);
 }
 
 /* -- the same, whatever is unusual ----------------------------------------------------------------- */

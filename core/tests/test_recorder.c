@@ -155,6 +155,39 @@ children_that_follow_each_other_as_before_are_found_without_a_search(void)
     recorder_dispose(&recorder);
 }
 
+/* How many of these calls by foo are found without a search; each takes some time. */
+static int
+found_without_a_search(struct recorder *recorder, struct thread *thread, const struct function *const *turns,
+                       int count)
+{
+    int found = 0;
+    for (int turn = 0; turn < count; turn++) {
+        found += recorder_recent_child(thread->position->top->node, turns[turn % 4]->key) != NULL;
+        run_for(7);
+        enter(recorder, thread, turns[turn % 4], 0x20);
+        leave(recorder, thread, 0x20);
+    }
+    return found;
+}
+
+/* bar is called in two places: after it, sleep comes as often as foo. */
+static void
+a_child_that_two_others_follow_in_turns_does_not_always_need_a_search(void)
+{
+    const struct function *const in_turns[] = {&bar, &sleep_c, &bar, &foo};
+    const struct function *const changed[] = {&bar, &foo, &bar, &foo};
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &foo, 0x10);
+    (void)found_without_a_search(&recorder, thread, in_turns, 8);
+    int found = found_without_a_search(&recorder, thread, in_turns, 4000);
+    CHECK(found > 2000 + 500 && found < 4000);
+    (void)found_without_a_search(&recorder, thread, changed, 400);
+    CHECK(found_without_a_search(&recorder, thread, changed, 400) == 400);
+    recorder_dispose(&recorder);
+}
+
 static void
 what_is_kept_of_a_greenlet_has_its_beginning_its_end_and_its_longest_slice(void)
 {
@@ -476,6 +509,8 @@ const struct test recorder_tests[] = {
      what_is_unusual_is_not_recorded_on_the_straight_path},
     {"children that follow each other as before are found without a search",
      children_that_follow_each_other_as_before_are_found_without_a_search},
+    {"a child that two others follow in turns does not always need a search",
+     a_child_that_two_others_follow_in_turns_does_not_always_need_a_search},
     {"what is kept of a greenlet has its beginning, its end and its longest slice",
      what_is_kept_of_a_greenlet_has_its_beginning_its_end_and_its_longest_slice},
     {"greenlets of one class share their nodes", greenlets_of_one_class_share_their_nodes},
