@@ -6,8 +6,8 @@
     bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
     bench.py --again --only fib   the same, in place of what is kept; also parts that are not of pairs (PARTS)
 
-Each (workload, contender) is measured in a process of its own, pinned to one core; the contenders of a
-workload take turns, as often as --repeats says. The exit code is 1 if a target is missed (bench_targets.py).
+A workload is measured in a process of its own, pinned to one core, in which all contenders take turns;
+--repeats says in how many processes. The exit code is 1 if a target is missed (bench_targets.py).
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
         names = [name for name in chosen if not there[name].only or workload in there[name].only]
         if not more:
             known.update((name, []) for name in names)
-        add_pairs(known, workload, names * repeats)
+        for _ in range(repeats):
+            add_pairs(known, workload, names)
         show_costs(results, workload)
     results.failed = [
         f"{name} on {workload}"
@@ -79,8 +80,8 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
 
 
 def add_pairs(known: dict[str, Pairs], workload: str, names: list[str]) -> None:
-    for name in names:
-        known.setdefault(name, []).extend(measure("added", workload, name) or [])
+    for name, pair in (measure("costs", workload, *names) or {}).items():
+        known.setdefault(name, []).append(pair)
 
 
 def show_costs(results: Results, workload: str) -> None:

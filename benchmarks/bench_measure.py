@@ -1,30 +1,33 @@
 """Measures in a process of its own, and prints JSON: one of the functions below, by name.
 
-    python bench_measure.py added fib ours             plain and profiled, in turns
+    python bench_measure.py costs fib ours cProfile    plain and under each profiler, in turns
     python bench_measure.py truth cProfile             shares of tiny calls, plain and as shown
     python bench_measure.py phases fib ours            shares of a workload, plain and as shown
     python bench_measure.py nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another, by half or more. So costs are the least of many runs in turns; and shares count
-if the processor was steady meanwhile (Steadiness).
+at one moment than at another, by half or more. So costs are of the fastest tenth of many short runs, in which
+all take turns; and shares count if the processor was steady meanwhile (Steadiness).
 """
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
 TURNS = 4
 RUNS = 3
-SECONDS = 0.8
+SECONDS = 6
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20
 STEADY = 0.05
+PLAIN = "plain"
 LOOKED_AT = tuple(range(100_000))
 
 T = TypeVar("T")
@@ -75,31 +78,34 @@ def steadiest(measure: Callable[[Steadiness], T], count: int, attempts: int) -> 
     return [each for _, each in measured[:count]]
 
 
-def added(workload_name: str, contender_name: str) -> list[dict[str, float]]:
-    """One pair: plain ns and added ns, of one unit; and ns of a reading of the time-stamp counter.
-
-    Each is the least of many short runs, in turns: all are of a moment at which the processor was fast.
-    """
+def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
+    """Of each contender: plain and added ns of one unit, and ns of a reading of the time-stamp counter."""
     import floor
     from bench_contenders import CONTENDERS
     from bench_workloads import WORKLOADS
 
-    workload, contender = WORKLOADS[workload_name], CONTENDERS[contender_name]
+    workload = WORKLOADS[workload_name]
+    profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
+    times_ns: dict[str, list[int]] = {name: [] for name in profilings}
+    stamps_ns: list[int] = []
     run = workload.prepare()
     run()
-    plain_ns: list[int] = []
-    profiled_ns: list[int] = []
-    stamps_ns: list[int] = []
     began = perf_counter()
     while len(stamps_ns) < TURNS or perf_counter() - began < SECONDS:
-        run()  # without a profiler, and before it is timed: code is adapted again
-        plain_ns += [timed_ns(run) for _ in range(RUNS)]
         stamps_ns.append(timed_ns(floor.read_stamps))
-        with contender.profiling():
-            run()
-            profiled_ns += [timed_ns(run) for _ in range(RUNS)]
-    plain, profiled = min(plain_ns) / workload.units, min(profiled_ns) / workload.units
-    return [{"plain": plain, "added": profiled - plain, "stamp": min(stamps_ns) / floor.STAMPS}]
+        for name, profiling in profilings.items():
+            gc.collect()
+            with profiling():
+                run()  # before it is timed: code is adapted again
+                times_ns[name] += [timed_ns(run) for _ in range(RUNS)]
+    ns = {name: at_its_fastest(times) / workload.units for name, times in times_ns.items()}
+    stamp = at_its_fastest(stamps_ns) / floor.STAMPS
+    return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
+
+
+def at_its_fastest(times_ns: Sequence[int]) -> int:
+    """The slowest of the fastest tenth: the very fastest is fast by some luck."""
+    return sorted(times_ns)[len(times_ns) // 10]
 
 
 # -- truth -----------------------------------------------------------------------------------------------
@@ -372,7 +378,7 @@ def report() -> float:
 
 
 MEASUREMENTS: dict[str, Callable[..., object]] = {
-    each.__name__: each for each in (added, truth, phases, nodes, greenlets, snapshot, report)
+    each.__name__: each for each in (costs, truth, phases, nodes, greenlets, snapshot, report)
 }
 
 if __name__ == "__main__":

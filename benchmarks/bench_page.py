@@ -19,9 +19,9 @@ from soak_chart import STYLE
 HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
-do not count; ratios are medians of pairs. A pair is a process, pinned to one core: the least of some plain
-runs and the least of some profiled ones, in turns. Pairs count during which the core had its full speed;
-where none of a contender's did, all of them count.
+do not count. A workload is measured in some processes, each pinned to one core, in which all take turns, the
+plain program too; what counts is the fastest tenth of the runs. Ratios are medians over the processes; those
+count during which the core had its full speed.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
