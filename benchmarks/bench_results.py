@@ -3,7 +3,8 @@
     results.added("fib", "ours")          added ns a unit: a median, with its quartiles
     results.ratio("fib", "ours", "cProfile")
 
-Ratios between contenders are of added time over plain time, measured in one process in turns, so that they hold on a machine whose cores change their speed.
+Ratios between contenders are of added time over plain time, measured in one process in turns, so that they
+hold on a machine whose cores change their speed.
 """
 
 from __future__ import annotations
