@@ -39,6 +39,7 @@ TRUE_SHARES = (*OURS, "cProfile", "Yappi, wall", "Yappi, CPU")
 PROCESSES_OF_TRUTH = 5
 PROCESSES_OF_CURVES = 5
 PROCESSES_OF_SNAPSHOTS = 3
+PROCESSES_OF_REPORTS = 3
 
 
 def pin() -> None:
@@ -112,6 +113,11 @@ def medians_of_snapshots() -> dict[str, float]:
     return {word: median(run[word] for run in runs) for word in runs[0]} if runs else {}
 
 
+def least_seconds_of_report() -> float:
+    runs = [measure("report") for _ in range(PROCESSES_OF_REPORTS)]
+    return min(filter(None, runs), default=0.0)
+
+
 #: What is measured beside pairs: a field of Results, and what it is.
 PARTS: Final[dict[str, Callable[[], Any]]] = {
     "truth": truth_of_tiny_calls,
@@ -119,7 +125,7 @@ PARTS: Final[dict[str, Callable[[], Any]]] = {
     "nodes": lambda: curve("nodes", COUNTS),
     "greenlets": lambda: curve("greenlets", ("1", *COUNTS[:-1])),
     "snapshot": medians_of_snapshots,
-    "report": lambda: measure("report"),
+    "report": least_seconds_of_report,
 }
 
 

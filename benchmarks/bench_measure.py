@@ -6,8 +6,9 @@
     python bench_measure.py nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another, by half or more. So costs are of the fastest tenth of many short runs, in which
-all take turns; and shares count if the processor was steady meanwhile (Steadiness).
+at one moment than at another, by half or more. So costs are of many short runs, in which all take turns, and
+of those alone around which the processor was at its fastest (TimedRuns); and shares count if it was steady
+meanwhile (Steadiness).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from statistics import median
 from time import perf_counter, process_time_ns
@@ -23,11 +24,13 @@ from typing import Any, TypeVar
 
 TURNS = 4
 RUNS = 3
-SECONDS = 6
+ENOUGH_RUNS = 7
+MOST_SECONDS = 20
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20
 STEADY = 0.05
 PLAIN = "plain"
+STAMPS = "stamps"
 LOOKED_AT = tuple(range(100_000))
 
 T = TypeVar("T")
@@ -78,6 +81,29 @@ def steadiest(measure: Callable[[Steadiness], T], count: int, attempts: int) -> 
     return [each for _, each in measured[:count]]
 
 
+class TimedRuns:
+    """Times of runs, each with looks at the processor before and behind it."""
+
+    def __init__(self) -> None:
+        self._runs: list[tuple[int, int]] = []
+
+    def time(self, run: Callable[[], object]) -> None:
+        before_ns, run_ns, behind_ns = timed_ns(look), timed_ns(run), timed_ns(look)
+        self._runs.append((max(before_ns, behind_ns), run_ns))
+
+    @property
+    def fastest_look_ns(self) -> int:
+        return min((look_ns for look_ns, _ in self._runs), default=0)
+
+    def steady_ns(self, fastest_look_ns: int) -> list[int]:
+        """Of the runs around which looks took no longer than that, or hardly."""
+        return [run_ns for look_ns, run_ns in self._runs if look_ns <= fastest_look_ns * (1 + STEADY)]
+
+    def usual_ns(self, fastest_look_ns: int) -> float:
+        """The median of the steady ones; of all of them where none was."""
+        return median(self.steady_ns(fastest_look_ns) or [run_ns for _, run_ns in self._runs])
+
+
 def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
     """Of each contender: plain and added ns of one unit, and ns of a reading of the time-stamp counter."""
     import floor
@@ -86,26 +112,24 @@ def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
 
     workload = WORKLOADS[workload_name]
     profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
-    times_ns: dict[str, list[int]] = {name: [] for name in profilings}
-    stamps_ns: list[int] = []
+    runs = {name: TimedRuns() for name in (*profilings, STAMPS)}
     run = workload.prepare()
     run()
-    began = perf_counter()
-    while len(stamps_ns) < TURNS or perf_counter() - began < SECONDS:
-        stamps_ns.append(timed_ns(floor.read_stamps))
+    began, turns, are_enough = perf_counter(), 0, False
+    while turns < TURNS or not (are_enough or perf_counter() - began > MOST_SECONDS):
+        runs[STAMPS].time(floor.read_stamps)
         for name, profiling in profilings.items():
             gc.collect()
             with profiling():
                 run()  # before it is timed: code is adapted again
-                times_ns[name] += [timed_ns(run) for _ in range(RUNS)]
-    ns = {name: at_its_fastest(times) / workload.units for name, times in times_ns.items()}
-    stamp = at_its_fastest(stamps_ns) / floor.STAMPS
+                for _ in range(RUNS):
+                    runs[name].time(run)
+        turns += 1
+        fastest_ns = min(each.fastest_look_ns for each in runs.values())
+        are_enough = all(len(runs[name].steady_ns(fastest_ns)) >= ENOUGH_RUNS for name in profilings)
+    ns = {name: runs[name].usual_ns(fastest_ns) / workload.units for name in profilings}
+    stamp = runs[STAMPS].usual_ns(fastest_ns) / floor.STAMPS
     return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
-
-
-def at_its_fastest(times_ns: Sequence[int]) -> int:
-    """The slowest of the fastest tenth: the very fastest is fast by some luck."""
-    return sorted(times_ns)[len(times_ns) // 10]
 
 
 # -- truth -----------------------------------------------------------------------------------------------
