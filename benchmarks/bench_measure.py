@@ -16,8 +16,8 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
@@ -112,24 +112,39 @@ def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
 
     workload = WORKLOADS[workload_name]
     profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
+    usual_ns = in_turns(workload.prepare(), profilings, floor.read_stamps)
+    stamp = usual_ns.pop(STAMPS) / floor.STAMPS
+    ns = {name: each / workload.units for name, each in usual_ns.items()}
+    return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
+
+
+Profilings = Mapping[str, Callable[[], AbstractContextManager[None]]]
+
+
+def in_turns(
+    run: Callable[[], object], profilings: Profilings, read_stamps: Callable[[], object]
+) -> dict[str, float]:
+    """What a run takes under each of them, and, as STAMPS, the other function; until runs are enough."""
     runs = {name: TimedRuns() for name in (*profilings, STAMPS)}
-    run = workload.prepare()
-    run()
     began, turns, are_enough = perf_counter(), 0, False
     while turns < TURNS or not (are_enough or perf_counter() - began > MOST_SECONDS):
-        runs[STAMPS].time(floor.read_stamps)
+        runs[STAMPS].time(read_stamps)
         for name, profiling in profilings.items():
-            gc.collect()
-            with profiling():
-                run()  # before it is timed: code is adapted again
-                for _ in range(RUNS):
-                    runs[name].time(run)
+            time_some(run, profiling, runs[name])
         turns += 1
         fastest_ns = min(each.fastest_look_ns for each in runs.values())
         are_enough = all(len(runs[name].steady_ns(fastest_ns)) >= ENOUGH_RUNS for name in profilings)
-    ns = {name: runs[name].usual_ns(fastest_ns) / workload.units for name in profilings}
-    stamp = runs[STAMPS].usual_ns(fastest_ns) / floor.STAMPS
-    return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
+    return {name: each.usual_ns(fastest_ns) for name, each in runs.items()}
+
+
+def time_some(
+    run: Callable[[], object], profiling: Callable[[], AbstractContextManager[None]], runs: TimedRuns
+) -> None:
+    gc.collect()  # what others left behind
+    with profiling():
+        run()  # before it is timed: code is adapted again
+        for _ in range(RUNS):
+            runs.time(run)
 
 
 # -- truth -----------------------------------------------------------------------------------------------

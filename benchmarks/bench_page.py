@@ -24,7 +24,8 @@ plain program too; the median counts of the runs around which the core was at it
 over the processes; those count during which the core had its full speed.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
-- **ours**: without built-ins; **excluded**: with `exclude=` of everything that runs.
+- **ours**: without built-ins; **excluded**: with built-ins, and `exclude=` of the benchmark's own functions;
+  those of gevent are not.
 - cProfile and pyinstrument do not know greenlets: of programs that switch their profile is wrong.
 """
 
