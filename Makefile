@@ -141,12 +141,13 @@ bench-python: $(VENV)/bench.stamp ## the same on the one Python of VENV, without
 	$(VENV)/bin/python benchmarks/bench.py
 
 # Packages that have not come to a Python yet are left out there.
-$(VENV)/bench.stamp: $(VENV)/installed.stamp requirements/bench.txt benchmarks/floor.c
+$(VENV)/bench.stamp: $(VENV)/installed.stamp requirements/bench.txt $(wildcard benchmarks/floor*)
 	grep -v '^#' requirements/bench.txt | while read -r package; do \
 	    $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check "$$package" \
 	        || echo "make: no $$package for this Python" >&2; \
 	done
-	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC benchmarks/floor.c \
+	source=$$($(VENV)/bin/python -c 'import sys; print(("setprofile", "monitoring")[hasattr(sys, "monitoring")])'); \
+	$(CC) -std=c11 -O2 -Wall -Wextra -Werror -shared -fPIC benchmarks/floor.c benchmarks/floor_$$source.c \
 	    -I"$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
 	    -o "$$($(VENV)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"/floor.so
 	@touch $@
