@@ -20,6 +20,7 @@ remember_reading(struct thread *thread, uint64_t now_ticks, int64_t monotonic_ns
     thread->cpu_read_ticks = now_ticks;
     thread->cpu_read_monotonic_ns = monotonic_ns;
     thread->cpu_read_ns = cpu_ns;
+    thread->habit_ticks = 0;
 }
 
 static void
@@ -195,6 +196,7 @@ thread_begin(struct thread *thread)
     thread->long_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, THREAD_LONG_NS);
     thread->least_poll_ticks = (uint64_t)clock_ticks_from_ns(thread->clock, LEAST_POLL_NS);
     thread->cpu_debt_ticks = 0;
+    thread->habits.near_ticks = (int64_t)thread->long_ticks / 2;
     thread->cpu_unknown += !known;
     remember_reading(thread, now_ticks, monotonic_ns_at(thread, now_ticks), cpu_ns);
     read_again_in_a_while(thread, now_ticks);
@@ -261,14 +263,19 @@ within(int64_t ticks, uint64_t most)
 }
 
 static void
+add_off_cpu(struct thread *thread, uint64_t ticks)
+{
+    thread->position->top->node->off_cpu_ticks += ticks;
+    thread->off_cpu_ticks += ticks;
+}
+
+static void
 charge_off_cpu(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_ticks)
 {
     int64_t charged_ticks = within(off_cpu_ticks, delta_ticks);
-    struct node *node = thread->position->top->node;
-    node->off_cpu_ticks += (uint64_t)charged_ticks;
-    thread->off_cpu_ticks += (uint64_t)charged_ticks;
+    add_off_cpu(thread, (uint64_t)charged_ticks);
     thread->cpu_debt_ticks = off_cpu_ticks - charged_ticks;
-    if (node_polls(node)) {
+    if (node_polls(thread->position->top->node)) {
         thread->idle_ticks += (uint64_t)charged_ticks;
         if ((uint64_t)charged_ticks > thread->least_poll_ticks) {
             end_poll(thread, (uint64_t)charged_ticks, delta_ticks - (uint64_t)charged_ticks);
@@ -290,7 +297,7 @@ off_cpu_since_reading(const struct thread *thread, uint64_t now_ticks, int64_t c
 {
     int64_t wall_ticks = (int64_t)(now_ticks - thread->cpu_read_ticks);
     int64_t cpu_ticks = clock_ticks_from_ns(thread->clock, cpu_ns - thread->cpu_read_ns);
-    return wall_ticks - cpu_ticks + thread->cpu_debt_ticks;
+    return wall_ticks - cpu_ticks + thread->cpu_debt_ticks - (int64_t)thread->habit_ticks;
 }
 
 /* What the profiler was charged with as its own, but was off the CPU, is the program's. */
@@ -354,8 +361,18 @@ charge_reading(struct thread *thread)
     }
 }
 
-void
-thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
+/* From what was off the CPU since the last reading. Of a short interval, read because it was time, nothing is
+ * learned. */
+static void
+learn_habit(struct thread *thread, int64_t off_cpu_ticks, uint64_t delta_ticks)
+{
+    if (delta_ticks > thread->long_ticks) {
+        habits_learn(&thread->habits, thread->position->top->node, (int64_t)delta_ticks, off_cpu_ticks);
+    }
+}
+
+static void
+read_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {
     int64_t monotonic_ns = monotonic_ns_at(thread, now_ticks);
     int64_t cpu_ns = thread->cpu_read_ns;
@@ -367,13 +384,40 @@ thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_tic
                       monotonic_ns - thread->cpu_read_monotonic_ns);
         remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     } else if (known && cpu_ns >= thread->cpu_read_ns) {
-        charge_off_cpu(thread, off_cpu_since_reading(thread, now_ticks, cpu_ns), delta_ticks);
+        int64_t off_cpu_ticks = off_cpu_since_reading(thread, now_ticks, cpu_ns);
+        learn_habit(thread, off_cpu_ticks - thread->cpu_debt_ticks, delta_ticks);
+        charge_off_cpu(thread, off_cpu_ticks, delta_ticks);
         remember_reading(thread, now_ticks, monotonic_ns, cpu_ns);
     } else {
         thread->cpu_unknown++;
     }
     read_again_in_a_while(thread, now_ticks);
     charge_reading(thread);
+}
+
+/* Without reading the CPU clock, where nothing new is to be expected. The end of a poll must be noticed, whatever is
+ * usual. What is charged wrongly shows in the next reading. */
+static bool
+charge_habit(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
+{
+    const struct node *top = thread->position->top->node;
+    int64_t off_cpu_ticks = 0;
+    if (now_ticks >= thread->cpu_due_ticks || node_polls(top) ||
+        !habits_know(&thread->habits, top, (int64_t)delta_ticks, &off_cpu_ticks)) {
+        return false;
+    }
+    uint64_t charged_ticks = (uint64_t)within(off_cpu_ticks, delta_ticks);
+    add_off_cpu(thread, charged_ticks);
+    thread->habit_ticks += charged_ticks;
+    return true;
+}
+
+void
+thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
+{
+    if (!charge_habit(thread, delta_ticks, now_ticks)) {
+        read_cpu(thread, delta_ticks, now_ticks);
+    }
     sample_slice(thread);
 }
 

@@ -5,8 +5,9 @@
  * One reading of the tick counter an event: the time since the last event goes to the node on top.
  * CPU time costs no more, nearly always: between two events the thread either ran or was off the CPU,
  * and an interval of a few microseconds is taken for CPU time. After a longer one, and at least once a
- * millisecond, the CPU clock is read, and the node on top is charged with what was off the CPU. Where
- * the estimate ran ahead of the clock the difference is carried on as a debt, so totals stay right.
+ * millisecond, the CPU clock is read, and the node on top is charged with what was off the CPU: unless
+ * that is the same each time (see habits.h). Where the estimate ran ahead of the clock the difference is
+ * carried on as a debt, so totals stay right.
  *
  * Invariant: `position` is the greenlet that runs; the thread's other positions wait.
  *
@@ -15,6 +16,7 @@
 #define GP_THREAD_H
 
 #include "clock.h"
+#include "habits.h"
 #include "position.h"
 #include "slices.h"
 #include "timeline.h"
@@ -53,6 +55,7 @@ struct thread {
     int64_t cpu_read_monotonic_ns;
     uint64_t cpu_read_ticks; /* ... and when that was */
     int64_t cpu_debt_ticks;  /* off the CPU, but charged to no node yet; negative: charged too much */
+    uint64_t habit_ticks;    /* off the CPU by habit since then: charged, but not read */
 
     uint64_t began_ticks;    /* of this recording; moved on by what was dropped */
     uint64_t recorded_ticks; /* of earlier recordings */
@@ -69,6 +72,7 @@ struct thread {
     const struct position *hub;  /* who polled last; an identity; NULL: nobody */
     struct moment hub_left;      /* when it was switched out last */
     struct moment hub_looked;    /* when it can have noticed last that a greenlet can go on, but for now */
+    struct habits habits;        /* of its nodes */
     struct slice slice;
     struct slices *slices;     /* the recorder's: of all threads */
     struct timeline *timeline; /* the same */
@@ -111,7 +115,7 @@ void thread_begin(struct thread *thread);
 void thread_finish(struct thread *thread);
 
 /* The cold half of thread_charge(): `delta` ticks up to `now_ticks` were charged to the node on top; finds
- * out how much of them was off the CPU, and drops them if the clocks disagree. */
+ * out, or knows by habit, how much of them was off the CPU, and drops them if the clocks disagree. */
 void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks);
 
 /* Charges the profiler with the time since the last charge, be it on the CPU or off. */
@@ -193,7 +197,7 @@ thread_stretch(const struct thread *thread, uint64_t ended_ticks, bool blocked, 
                                    timeline_pack(thread->position->id, thread->id, blocked, end)};
 }
 
-/* Whether the CPU clock is due after an interval of that length up to now. */
+/* Whether an interval of that length up to now may have been off the CPU. */
 static inline bool
 thread_must_compare(const struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {

@@ -192,9 +192,9 @@ passes(const struct test *test)
 int
 main(void)
 {
-    const struct test *const tables[] = {clock_tests,  tree_tests,     position_tests, thread_tests,
-                                         slices_tests, timeline_tests, tags_tests,     recorder_tests,
-                                         memory_tests, columns_tests};
+    const struct test *const tables[] = {clock_tests,    tree_tests,     position_tests, thread_tests,
+                                         slices_tests,   timeline_tests, tags_tests,     habits_tests,
+                                         recorder_tests, memory_tests,   columns_tests};
     int passed = 0;
     int failed = 0;
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what was said stays said when a sanitizer ends the program */

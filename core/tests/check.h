@@ -22,6 +22,7 @@ extern const struct test thread_tests[];
 extern const struct test slices_tests[];
 extern const struct test timeline_tests[];
 extern const struct test tags_tests[];
+extern const struct test habits_tests[];
 extern const struct test recorder_tests[];
 extern const struct test memory_tests[];
 extern const struct test columns_tests[];

@@ -166,6 +166,90 @@ a_jump_of_the_clock_is_dropped_and_said(void)
     recorder_dispose(&recorder);
 }
 
+/* A call of foo: `cpu_ns` on the CPU, then `off_cpu_ns` off it. */
+static void
+call_foo(struct recorder *recorder, struct thread *thread, int64_t cpu_ns, int64_t off_cpu_ns)
+{
+    enter(recorder, thread, &foo, 0x10);
+    run_for(cpu_ns);
+    sleep_for(off_cpu_ns);
+    leave(recorder, thread, 0x10);
+}
+
+/* 30 of 40 us, 800 times: read 8 times, then once in eight times, and when a millisecond is over. */
+static void
+what_is_always_off_the_cpu_is_charged_with_few_readings(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 800; call++) {
+        call_foo(&recorder, thread, 10 * US, 30 * US);
+        CHECK(node_at(thread, &foo, NULL)->off_cpu_ticks == (uint64_t)(call + 1) * 30 * US);
+    }
+    CHECK(thread->cpu_reads < 120);
+    CHECK(thread->off_cpu_ticks == 24 * MS);
+    CHECK(thread->cpu_debt_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+/* Off the CPU for all of 30 us, where it was on it 100 times. What was not read until then is owed. */
+static void
+a_habit_that_ends_is_noticed_within_a_millisecond(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 100; call++) {
+        call_foo(&recorder, thread, 30 * US, 0);
+    }
+    for (int call = 0; call < 100; call++) {
+        call_foo(&recorder, thread, 0, 30 * US);
+    }
+    CHECK(thread->off_cpu_ticks + (uint64_t)thread->cpu_debt_ticks == 3 * MS);
+    CHECK(thread->cpu_debt_ticks < MS);
+    call_foo(&recorder, thread, 10 * MS, 0);
+    CHECK(thread->off_cpu_ticks == 3 * MS);
+    CHECK(thread->cpu_debt_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_poll_has_no_habits(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    enter(&recorder, thread, &hub_run, 0x10);
+    for (int poll = 0; poll < 100; poll++) {
+        enter(&recorder, thread, &poll_c, frame_of_c_call(0x10));
+        sleep_for(30 * US);
+        leave(&recorder, thread, frame_of_c_call(0x10));
+    }
+    CHECK(thread->polls == 100);
+    CHECK(thread->cpu_reads == 100);
+    CHECK(thread->idle_ticks == 3 * MS);
+    recorder_dispose(&recorder);
+}
+
+/* What was charged by habit since the last reading is part of what is dropped: nobody has to pay it back. */
+static void
+a_jump_of_the_clock_drops_what_was_charged_by_habit(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 100; call++) {
+        call_foo(&recorder, thread, 10 * US, 30 * US);
+    }
+    CHECK(thread->habit_ticks > 0);
+    enter(&recorder, thread, &bar, 0x20);
+    recorder_leave(&recorder, thread, 0x20, now() + 3600 * (uint64_t)1000 * MS);
+    CHECK(thread->dropped_intervals == 1);
+    CHECK(thread->habit_ticks == 0 && thread->cpu_debt_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
 static void
 losing_the_processor_between_two_readings_is_no_jump(void)
 {
@@ -666,6 +750,12 @@ const struct test thread_tests[] = {
     {"a hub off the CPU in its poll is idle", a_hub_off_the_cpu_in_its_poll_is_idle},
     {"the Python function that a poll calls is not idle", the_python_function_that_a_poll_calls_is_not_idle},
     {"a jump of the clock is dropped and said", a_jump_of_the_clock_is_dropped_and_said},
+    {"what is always off the CPU is charged with few readings",
+     what_is_always_off_the_cpu_is_charged_with_few_readings},
+    {"a habit that ends is noticed within a millisecond", a_habit_that_ends_is_noticed_within_a_millisecond},
+    {"a poll has no habits", a_poll_has_no_habits},
+    {"a jump of the clock drops what was charged by habit",
+     a_jump_of_the_clock_drops_what_was_charged_by_habit},
     {"losing the processor between two readings is no jump",
      losing_the_processor_between_two_readings_is_no_jump},
     {"losing the processor while the profiler works is the program's wall time",
