@@ -20,8 +20,8 @@ HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
 do not count. A workload is measured in some processes, each pinned to one core, in which all take turns, the
-plain program too; the median counts of the runs around which the core was at its fastest. Ratios are medians
-over the processes; those count during which the core had its full speed.
+plain program too; the median counts of the runs around which the core was as fast as in its fastest tenth.
+Ratios are medians over the processes; those count during which the core had its full speed.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with built-ins, and `exclude=` of the benchmark's own functions;

@@ -2,13 +2,13 @@
 #include "tracer.h"
 
 PyObject *
-callback_new(struct tracer *tracer, vectorcallfunc function, event_handler handler)
+callback_new(struct tracer *tracer, vectorcallfunc called, vectorcallfunc handler)
 {
     struct callback *callback = PyObject_GC_New(struct callback, tracer->state->callback_type_owned);
     if (callback == NULL) {
         return NULL;
     }
-    callback->vectorcall = function;
+    callback->vectorcall = called;
     callback->handler = handler;
     callback->tracer_owned = (struct tracer *)Py_NewRef((PyObject *)tracer);
     PyObject_GC_Track((PyObject *)callback);

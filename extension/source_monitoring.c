@@ -107,20 +107,26 @@ enter(PyObject *self, PyObject *const *args, bool resumed, bool may_disable)
 }
 
 static PyObject *
-on_start(PyObject *self, PyObject *const *args)
+on_start(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     return enter(self, args, false, true);
 }
 
 static PyObject *
-on_resume(PyObject *self, PyObject *const *args)
+on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     return enter(self, args, true, true);
 }
 
 static PyObject *
-on_throw(PyObject *self, PyObject *const *args)
+on_throw(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     return enter(self, args, true, false);
 }
 
@@ -152,14 +158,18 @@ leave(PyObject *self, PyObject *const *args, bool may_disable)
 
 /* PY_RETURN and PY_YIELD alike: the frame is left. */
 static PyObject *
-on_leave(PyObject *self, PyObject *const *args)
+on_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     return leave(self, args, true);
 }
 
 static PyObject *
-on_unwind(PyObject *self, PyObject *const *args)
+on_unwind(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     return leave(self, args, false);
 }
 
@@ -198,8 +208,10 @@ call_anyhow(PyObject *self, PyObject *const *args)
 
 /* Of a Python function there is nothing to record: unless filters want to know who calls it. */
 static PyObject *
-on_call(PyObject *self, PyObject *const *args)
+on_call(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     struct tracer *tracer = tracer_of(self);
     PyObject *callable = args[ARGUMENT_CALLABLE];
     if (PyFunction_Check(callable) && !functions_are_filtered(&tracer->functions)) {
@@ -231,8 +243,10 @@ c_leave_anyhow(PyObject *self, PyObject *const *args)
 
 /* C_RETURN and C_RAISE alike. */
 static PyObject *
-on_c_leave(PyObject *self, PyObject *const *args)
+on_c_leave(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
+    (void)nargsf;
+    (void)kwnames;
     compat_frame *frame = frame_at_hand(self, args);
     if (frame != NULL && __builtin_expect(tracer_try_leave_c(tracer_of(self), frame), 1)) {
         Py_RETURN_NONE;
@@ -240,25 +254,24 @@ on_c_leave(PyObject *self, PyObject *const *args)
     return c_leave_anyhow(self, args);
 }
 
-/* The function that the interpreter calls, at each event. Where it calls one for each kind, the processor must guess
- * where an indirect call goes, and is wrong often in a program with much code: a request of a gevent server takes
- * 2 us longer then. It guesses these comparisons better. */
+/* Where built-ins are recorded the interpreter calls this one function at each event. If it called one for each kind,
+ * the processor would have to guess where an indirect call goes, and be wrong often in a program with much code: a
+ * request of a gevent server took 2 us longer. These comparisons it guesses better. */
 static PyObject *
 on_event(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames)
 {
-    (void)nargsf;
-    (void)kwnames;
-    event_handler handler = ((struct callback *)self)->handler;
+    vectorcallfunc handler = ((struct callback *)self)->handler;
     if (handler == on_start) {
-        return on_start(self, args);
+        return on_start(self, args, nargsf, kwnames);
     }
     if (handler == on_leave) {
-        return on_leave(self, args);
+        return on_leave(self, args, nargsf, kwnames);
     }
     if (handler == on_call) {
-        return on_call(self, args);
+        return on_call(self, args, nargsf, kwnames);
     }
-    return handler == on_c_leave ? on_c_leave(self, args) : handler(self, args);
+    return handler == on_c_leave ? on_c_leave(self, args, nargsf, kwnames)
+                                 : handler(self, args, nargsf, kwnames);
 }
 
 /* -- registration -------------------------------------------------------------------------------- */
@@ -271,7 +284,7 @@ enum reach {
 
 struct event {
     const char *name;
-    event_handler handler;
+    vectorcallfunc handler;
     bool of_builtins;
     enum reach reach;
 };
@@ -354,7 +367,9 @@ take_tool_id(struct tracer *tracer, PyObject *monitoring)
 static int
 register_event(struct tracer *tracer, PyObject *monitoring, int index)
 {
-    PyObject *callback_owned = callback_new(tracer, on_event, events[index].handler);
+    vectorcallfunc handler = events[index].handler;
+    vectorcallfunc called = tracer->records_builtins ? on_event : handler;
+    PyObject *callback_owned = callback_new(tracer, called, handler);
     if (callback_owned == NULL) {
         return -1;
     }

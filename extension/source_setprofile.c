@@ -351,7 +351,7 @@ int
 source_start(struct tracer *tracer, PyObject *greenlets)
 {
     (void)greenlets; /* their frames need no telling */
-    tracer->profile_callback_owned = callback_new(tracer, on_hook, NULL);
+    tracer->profile_callback_owned = callback_new(tracer, on_hook, on_hook);
     if (tracer->profile_callback_owned == NULL || PySys_Audit("sys.setprofile", NULL) < 0) {
         return -1;
     }

@@ -62,15 +62,12 @@ struct switch_hook {
     bool is_left_behind;         /* by a session that is over, in place until its thread switches */
 };
 
-/* What is done at an event: with a callback, and what the interpreter hands over. */
-typedef PyObject *(*event_handler)(PyObject *self, PyObject *const *args);
-
 /* Handed to the interpreter: one for each event. */
 struct callback {
     PyObject ob_base;
     vectorcallfunc vectorcall;
     struct tracer *tracer_owned;
-    event_handler handler; /* NULL: there is but one kind of event */
+    vectorcallfunc handler; /* of its kind of event */
 };
 
 #define TRACER_THREAD_BUCKETS 64
@@ -160,9 +157,8 @@ extern PyType_Spec sentinel_spec;
 extern PyType_Spec callback_spec;
 extern PyType_Spec recorder_spec;
 
-/* A new callback: the interpreter calls `function`, which may want to know the `handler` of its event. NULL and an
- * exception. */
-PyObject *callback_new(struct tracer *tracer, vectorcallfunc function, event_handler handler);
+/* A new callback: the interpreter calls `called`, which may ask it for `handler`. NULL and an exception. */
+PyObject *callback_new(struct tracer *tracer, vectorcallfunc called, vectorcallfunc handler);
 
 /* -- threads.c ------------------------------------------------------------------------------------ */
 

@@ -214,6 +214,58 @@ a_habit_that_ends_is_noticed_within_a_millisecond(void)
     recorder_dispose(&recorder);
 }
 
+/* A debt is no habit: 210 us were owed when the new one was learned, of which 30 us are off the CPU. */
+static void
+what_is_owed_is_not_learned(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 200; call++) {
+        call_foo(&recorder, thread, call < 96 ? 30 * US : 0, call < 96 ? 0 : 30 * US);
+    }
+    CHECK(thread->cpu_debt_ticks > 100 * US);
+    uint64_t before_ticks = thread->off_cpu_ticks;
+    for (int call = 0; call < 7; call++) {
+        call_foo(&recorder, thread, 8 * US, 30 * US);
+    }
+    CHECK(thread->off_cpu_ticks - before_ticks < 7 * 38 * US);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_habit_does_not_put_off_the_reading_that_is_due(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 100; call++) {
+        call_foo(&recorder, thread, 200 * US, 0);
+        CHECK(thread->last_ticks - thread->cpu_read_ticks < MS);
+    }
+    recorder_dispose(&recorder);
+}
+
+static void
+short_intervals_end_no_habit(void)
+{
+    struct recorder recorder;
+    recorder_for_test(&recorder, NULL);
+    struct thread *thread = thread_for_test(&recorder);
+    for (int call = 0; call < 200; call++) {
+        call_foo(&recorder, thread, 10 * US, 30 * US);
+    }
+    for (int call = 0; call < 4000; call++) {
+        call_foo(&recorder, thread, 5 * US, 0);
+    }
+    uint64_t reads = thread->cpu_reads;
+    for (int call = 0; call < 3; call++) {
+        call_foo(&recorder, thread, 10 * US, 30 * US);
+    }
+    CHECK(thread->cpu_reads <= reads + 1);
+    recorder_dispose(&recorder);
+}
+
 static void
 a_poll_has_no_habits(void)
 {
@@ -753,6 +805,9 @@ const struct test thread_tests[] = {
     {"what is always off the CPU is charged with few readings",
      what_is_always_off_the_cpu_is_charged_with_few_readings},
     {"a habit that ends is noticed within a millisecond", a_habit_that_ends_is_noticed_within_a_millisecond},
+    {"what is owed is not learned", what_is_owed_is_not_learned},
+    {"a habit does not put off the reading that is due", a_habit_does_not_put_off_the_reading_that_is_due},
+    {"short intervals end no habit", short_intervals_end_no_habit},
     {"a poll has no habits", a_poll_has_no_habits},
     {"a jump of the clock drops what was charged by habit",
      a_jump_of_the_clock_drops_what_was_charged_by_habit},
