@@ -13,7 +13,7 @@
 /* What is usual moves towards the interval by this share of the difference. */
 #define MOVE_SHARE 8
 
-/* Nodes lie side by side, a multiple of 32 bytes each. */
+/* Nodes lie side by side, 96 bytes each: that is three times 32, so neighbours have places of their own. */
 static struct habit *
 place_of(struct habits *habits, const struct node *node)
 {
@@ -46,12 +46,14 @@ habits_learn(struct habits *habits, const struct node *node, int64_t ticks, int6
     struct habit *habit = place_of(habits, node);
     int64_t trust = habit->node == node ? trust_after(habits, habit, ticks, off_cpu_ticks) : 0;
     if (trust <= 0) {
-        *habit = (struct habit){node, ticks, off_cpu_ticks, 1, 0};
-    } else if (trust >= habit->trust) {
+        *habit = (struct habit){.node = node, .ticks = ticks, .off_cpu_ticks = off_cpu_ticks, .trust = 1};
+        return;
+    }
+    if (trust >= habit->trust) {
         habit->ticks += (ticks - habit->ticks) / MOVE_SHARE;
         habit->off_cpu_ticks += (off_cpu_ticks - habit->off_cpu_ticks) / MOVE_SHARE;
     }
-    habit->trust = trust > 0 ? trust : 1;
+    habit->trust = trust;
 }
 
 bool
