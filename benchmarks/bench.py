@@ -70,7 +70,8 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
         if not more:
             known.update((name, []) for name in names)
         for _ in range(repeats):
-            add_pairs(known, workload, names)
+            for group in groups(names):
+                add_pairs(known, workload, group)
         show_costs(results, workload)
     results.failed = [
         f"{name} on {workload}"
@@ -78,6 +79,12 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
         for name, pairs in known.items()
         if not pairs
     ]
+
+
+def groups(names: list[str]) -> list[list[str]]:
+    """Who takes turns: what is judged, and other profilers that are so slow that it would have few turns."""
+    slow = [name for name in names if CONTENDERS[name].distribution]
+    return [group for group in ([name for name in names if name not in slow], slow) if group]
 
 
 def add_pairs(known: dict[str, Pairs], workload: str, names: list[str]) -> None:

@@ -6,9 +6,8 @@
     python bench_measure.py nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another, by half or more. So costs are of many short runs, in which all take turns, and
-of those alone around which the processor was as fast as in its fastest tenth (TimedRuns); and shares count if
-it was steady meanwhile (Steadiness).
+at one moment than at another, by half or more. So costs are of many short runs, in which a few take turns, and
+of the fastest tenth of each one's; and shares count if it was steady meanwhile (Steadiness).
 """
 
 from __future__ import annotations
@@ -23,9 +22,9 @@ from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
 TURNS = 4
-RUNS = 3
-ENOUGH_RUNS = 7
-MOST_SECONDS = 12
+RUNS = 8
+SECONDS = 8
+FASTEST = 10
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20
 STEADY = 0.05
@@ -81,29 +80,9 @@ def steadiest(measure: Callable[[Steadiness], T], count: int, attempts: int) -> 
     return [each for _, each in measured[:count]]
 
 
-class TimedRuns:
-    """Times of runs, each with looks at the processor before and behind it."""
-
-    def __init__(self) -> None:
-        self._runs: list[tuple[int, int]] = []
-
-    def time(self, run: Callable[[], object]) -> None:
-        before_ns, run_ns, behind_ns = timed_ns(look), timed_ns(run), timed_ns(look)
-        self._runs.append((max(before_ns, behind_ns), run_ns))
-
-    @property
-    def fast_look_ns(self) -> int:
-        """A tenth of the looks were faster. The fastest of all may be a slip of the clock."""
-        looks_ns = sorted(look_ns for look_ns, _ in self._runs)
-        return looks_ns[len(looks_ns) // 10]
-
-    def steady_ns(self, fast_look_ns: int) -> list[int]:
-        """Of the runs around which looks took no longer than that, or hardly."""
-        return [run_ns for look_ns, run_ns in self._runs if look_ns <= fast_look_ns * (1 + STEADY)]
-
-    def usual_ns(self, fast_look_ns: int) -> float:
-        """The median of the steady ones; of all of them where none was."""
-        return median(self.steady_ns(fast_look_ns) or [run_ns for _, run_ns in self._runs])
+def fast(runs_ns: list[int]) -> int:
+    """A tenth of them took less: the processor was at its fastest, whatever it was like in most of them."""
+    return sorted(runs_ns)[len(runs_ns) // FASTEST]
 
 
 def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
@@ -114,9 +93,9 @@ def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
 
     workload = WORKLOADS[workload_name]
     profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
-    usual_ns = in_turns(workload.prepare(), profilings, floor.read_stamps)
-    stamp = usual_ns.pop(STAMPS) / floor.STAMPS
-    ns = {name: each / workload.units for name, each in usual_ns.items()}
+    fast_ns = in_turns(workload.prepare(), profilings, floor.read_stamps)
+    stamp = fast_ns.pop(STAMPS) / floor.STAMPS
+    ns = {name: each / workload.units for name, each in fast_ns.items()}
     return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
 
 
@@ -125,28 +104,25 @@ Profilings = Mapping[str, Callable[[], AbstractContextManager[None]]]
 
 def in_turns(
     run: Callable[[], object], profilings: Profilings, read_stamps: Callable[[], object]
-) -> dict[str, float]:
-    """What a run takes under each of them, and, as STAMPS, the other function; until runs are enough."""
-    runs = {name: TimedRuns() for name in (*profilings, STAMPS)}
-    began, turns, are_enough = perf_counter(), 0, False
-    while turns < TURNS or not (are_enough or perf_counter() - began > MOST_SECONDS):
-        runs[STAMPS].time(read_stamps)
+) -> dict[str, int]:
+    """What a run takes under each of them, and, as STAMPS, the other function."""
+    runs_ns: dict[str, list[int]] = {name: [] for name in (*profilings, STAMPS)}
+    began, turns = perf_counter(), 0
+    while turns < TURNS or perf_counter() - began < SECONDS:
+        runs_ns[STAMPS].append(timed_ns(read_stamps))
         for name, profiling in profilings.items():
-            time_some(run, profiling, runs[name])
+            runs_ns[name] += some_runs_ns(run, profiling)
         turns += 1
-        fast_ns = min(each.fast_look_ns for each in runs.values())
-        are_enough = all(len(runs[name].steady_ns(fast_ns)) >= ENOUGH_RUNS for name in profilings)
-    return {name: each.usual_ns(fast_ns) for name, each in runs.items()}
+    return {name: fast(each) for name, each in runs_ns.items()}
 
 
-def time_some(
-    run: Callable[[], object], profiling: Callable[[], AbstractContextManager[None]], runs: TimedRuns
-) -> None:
+def some_runs_ns(
+    run: Callable[[], object], profiling: Callable[[], AbstractContextManager[None]]
+) -> list[int]:
     gc.collect()  # what others left behind
     with profiling():
         run()  # before it is timed: code is adapted again
-        for _ in range(RUNS):
-            runs.time(run)
+        return [timed_ns(run) for _ in range(RUNS)]
 
 
 # -- truth -----------------------------------------------------------------------------------------------

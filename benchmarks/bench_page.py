@@ -19,9 +19,9 @@ from soak_chart import STYLE
 HEAD: Final = """# Benchmarks
 
 Made by `make bench` (`benchmarks/bench.py` says how). Times are CPU times of the process, so other programs
-do not count. A workload is measured in some processes, each pinned to one core, in which all take turns, the
-plain program too; the median counts of the runs around which the core was as fast as in its fastest tenth.
-Ratios are medians over the processes; those count during which the core had its full speed.
+do not count. A workload is measured in some processes, each pinned to one core, in which a few take turns,
+the plain program too; of the runs of each the fastest tenth counts, for the core is slow in many. Ratios are
+medians over the processes; those count during which the core had its full speed.
 
 - **floor**: C callbacks that do nothing, of the same events; an empty C function for `greenlet.settrace`.
 - **ours**: without built-ins; **excluded**: with built-ins, and `exclude=` of the benchmark's own functions;

@@ -16,6 +16,7 @@ from greenletprofiler import Profiler
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import bench  # noqa: E402
 import bench_measure  # noqa: E402
 from bench_contenders import CONTENDERS  # noqa: E402
 from bench_page import write_page  # noqa: E402
@@ -152,39 +153,21 @@ def test_pairs_at_half_speed_do_not_count_beside_those_at_full_speed() -> None:
     assert found.relative("fib", "ours").middle == 500 / 90
 
 
-def timed_runs(monkeypatch: pytest.MonkeyPatch, *times_ns: int) -> bench_measure.TimedRuns:
-    """Of a look, a run and a look each."""
-    left = iter(times_ns)
-    monkeypatch.setattr(bench_measure, "timed_ns", lambda _: next(left))
-    runs = bench_measure.TimedRuns()
-    for _ in range(len(times_ns) // 3):
-        runs.time(lambda: None)
-    return runs
+def test_a_run_counts_that_a_tenth_of_the_runs_beat() -> None:
+    assert bench_measure.fast([200] * 15 + [100, 50, 102, 101, 200]) == 101
+    assert bench_measure.fast([7]) == 7
 
 
-def test_runs_beside_which_the_processor_was_slow_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = timed_runs(monkeypatch, 100, 10, 104, 104, 12, 100, 200, 40, 100, 100, 50, 200, 102, 14, 102)
-    assert runs.fast_look_ns == 102  # the slower look of each run is what tells
-    assert runs.steady_ns(100) == [10, 12, 14]
-    assert runs.usual_ns(100) == 12
-
-
-def test_where_the_processor_was_never_at_its_fastest_all_runs_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = timed_runs(monkeypatch, 200, 10, 200, 200, 40, 200, 200, 20, 200)
-    assert (runs.steady_ns(100), runs.usual_ns(100)) == ([], 20)
-    assert runs.usual_ns(runs.fast_look_ns) == 20
-
-
-def test_one_look_that_took_no_time_does_not_make_all_runs_slow(monkeypatch: pytest.MonkeyPatch) -> None:
-    runs = timed_runs(monkeypatch, *((100, 10, 100) * 19), 5, 40, 5)
-    assert runs.fast_look_ns == 100
-    assert runs.usual_ns(runs.fast_look_ns) == 10
+def test_slow_profilers_take_turns_of_their_own() -> None:
+    names = ["floor", "ours", "Yappi, CPU", "cProfile", "viztracer"]
+    assert bench.groups(names) == [["floor", "ours", "cProfile"], ["Yappi, CPU", "viztracer"]]
+    assert bench.groups(["viztracer"]) == [["viztracer"]]
 
 
 def test_costs_are_of_each_contender_beside_the_same_plain_program(monkeypatch: pytest.MonkeyPatch) -> None:
     no_floor = SimpleNamespace(read_stamps=lambda: None, STAMPS=1)  # that is made by `make bench`
     monkeypatch.setitem(sys.modules, "floor", no_floor)
-    monkeypatch.setattr(bench_measure, "MOST_SECONDS", 0)
+    monkeypatch.setattr(bench_measure, "SECONDS", 0)
     found = bench_measure.costs("built-ins", "ours", "cProfile")
     assert list(found) == ["ours", "cProfile"]
     assert found["ours"]["plain"] == found["cProfile"]["plain"] > 0
