@@ -6,8 +6,8 @@
     python bench_measure.py nodes 1000 | greenlets 1000 | snapshot | report
 
 Time is CPU time of the process: what others do on the machine is not in it, but that a core may be slower
-at one moment than at another, by half or more. So costs are of many short runs, in which a few take turns, and
-of the fastest tenth of each one's; and shares count if it was steady meanwhile (Steadiness).
+at one moment than at another, by half or more. So costs are of many short runs, in which a few take turns,
+and of the fastest tenth of each one's; and shares count if it was steady meanwhile (Steadiness).
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
-TURNS = 4
-RUNS = 8
-SECONDS = 8
+LEAST_TURNS = 4
+TURNS = 60
+RUNS = 3
+SECONDS = 30
 FASTEST = 10
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20
@@ -105,10 +106,13 @@ Profilings = Mapping[str, Callable[[], AbstractContextManager[None]]]
 def in_turns(
     run: Callable[[], object], profilings: Profilings, read_stamps: Callable[[], object]
 ) -> dict[str, int]:
-    """What a run takes under each of them, and, as STAMPS, the other function."""
+    """What a run takes under each of them, and, as STAMPS, the other function.
+
+    The turns are many and short, so that the processor's moods are the same for all.
+    """
     runs_ns: dict[str, list[int]] = {name: [] for name in (*profilings, STAMPS)}
     began, turns = perf_counter(), 0
-    while turns < TURNS or perf_counter() - began < SECONDS:
+    while turns < LEAST_TURNS or (turns < TURNS and perf_counter() - began < SECONDS):
         runs_ns[STAMPS].append(timed_ns(read_stamps))
         for name, profiling in profilings.items():
             runs_ns[name] += some_runs_ns(run, profiling)
