@@ -72,7 +72,6 @@ struct thread {
     const struct position *hub;  /* who polled last; an identity; NULL: nobody */
     struct moment hub_left;      /* when it was switched out last */
     struct moment hub_looked;    /* when it can have noticed last that a greenlet can go on, but for now */
-    struct habits habits;        /* of its nodes */
     struct slice slice;
     struct slices *slices;     /* the recorder's: of all threads */
     struct timeline *timeline; /* the same */
@@ -99,6 +98,7 @@ struct thread {
     struct thread *next;
     uint64_t id;
     bool alive;
+    struct habits habits; /* of its nodes; last, for it is long, and a switch touches all that is before */
 };
 
 /* What an interval must exceed before the CPU clock is asked, and how long the CPU clock may go unread.
@@ -116,7 +116,8 @@ void thread_finish(struct thread *thread);
 
 /* The cold half of thread_charge(): `delta` ticks up to `now_ticks` were charged to the node on top; finds
  * out, or knows by habit, how much of them was off the CPU, and drops them if the clocks disagree. */
-void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks);
+__attribute__((cold)) void thread_compare_cpu(struct thread *thread, uint64_t delta_ticks,
+                                              uint64_t now_ticks);
 
 /* Charges the profiler with the time since the last charge, be it on the CPU or off. */
 void thread_charge_own(struct thread *thread, uint64_t now_ticks);
