@@ -6,8 +6,9 @@
     bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
     bench.py --again --only fib   the same, in place of what is kept; also parts that are not of pairs (PARTS)
 
-A workload is measured in a process of its own, pinned to one core, in which all contenders take turns;
---repeats says in how many processes. The exit code is 1 if a target is missed (bench_targets.py).
+A workload is measured in processes of its own, pinned to one core, in which the contenders of a group take
+turns (groups()); --repeats says how many for each group. The exit code is 1 if a target is missed
+(bench_targets.py).
 """
 
 from __future__ import annotations

@@ -304,11 +304,9 @@ off_cpu_since_reading(const struct thread *thread, uint64_t now_ticks, int64_t c
 static void
 give_back(struct thread *thread, uint64_t lost_ticks)
 {
-    struct node *top = thread->position->top->node;
     thread->own_ticks -= lost_ticks;
-    thread->off_cpu_ticks += lost_ticks;
-    top->running_ticks += lost_ticks;
-    top->off_cpu_ticks += lost_ticks;
+    thread->position->top->node->running_ticks += lost_ticks;
+    add_off_cpu(thread, lost_ticks);
 }
 
 /* After `own_ticks` of the profiler's; returns how many of them were off the CPU. What is off the CPU beyond them is
