@@ -62,6 +62,8 @@ frame_is_of_python_call(uintptr_t frame)
     return (frame & 3) == 0;
 }
 
+struct slice_kind;
+
 #define POSITION_ID_BITS 40
 #define POSITION_CAPACITY_BITS 24
 
@@ -74,7 +76,7 @@ struct position {
     struct open_call *limit;
     uint64_t began_ticks; /* when it was seen first */
     uint64_t waiting_since_ticks;
-    uint64_t busy_since_ticks; /* what its thread had done then: see thread_busy_ticks() */
+    uint64_t busy_since_ticks; /* what its thread had done then: see thread_moment() */
     uint64_t running_ticks;    /* of its slices so far; idle time included */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
@@ -84,6 +86,7 @@ struct position {
     uint64_t switches;        /* into it */
     uint64_t longest_slice_ticks;
     const struct function *kind; /* first function of the program that it entered; NULL before that */
+    struct slice_kind *counted;  /* where its last slice was; NULL: it has had none, below this base */
     uint64_t id : POSITION_ID_BITS;
     uint64_t capacity : POSITION_CAPACITY_BITS; /* open calls that there is room for, the base too */
 };
@@ -121,6 +124,13 @@ static inline const struct open_call *
 position_python_call(const struct position *position)
 {
     return position_python_call_from(position, position->top);
+}
+
+/* Whether what was opened last is a call of that frame, or made from it. */
+static inline bool
+position_is_in(const struct position *position, uintptr_t frame)
+{
+    return (position->top->frame & ~(uintptr_t)3) == frame;
 }
 
 /* NULL when there is no memory. `base` is where its calls hang in the tree. */

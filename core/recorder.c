@@ -392,7 +392,7 @@ add_position(struct recorder *recorder, struct thread *thread, const void *green
     }
     position->id = recorder->next_greenlet_id++ & POSITION_IDS;
     position->began_ticks = now_ticks;
-    thread_begin_wait(thread, position, now_ticks);
+    position_begin_wait(position, thread_moment(thread, now_ticks));
     link_position(thread, position);
     if (greenlet != NULL) {
         position_map_add(&recorder->greenlets, &recorder->memory, position);
@@ -433,6 +433,7 @@ move_running_calls(struct recorder *recorder, struct thread *thread, struct node
     struct open_call *last = position->top;
     position->top = position_bottom(position);
     position->top->node = base;
+    position->counted = NULL;
     while (position->top < last) {
         struct open_call *call = position->top + 1;
         struct node *node = recorder_child(recorder, thread, call->node->function);

@@ -150,15 +150,30 @@ enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum ti
     }
 }
 
-/* Up to then it ran; what came after, up to now, is no part of it. */
-static void
-end_slice(struct thread *thread, uint64_t ran_until_ticks, uint64_t now_ticks, enum timeline_end end)
+static struct slice_kind *
+find_kind(struct thread *thread, struct position *position)
+{
+    const struct function *class_function = function_class(position_base_node(position)->function);
+    position->counted = slices_kind(thread->slices, class_function, position->kind);
+    return position->counted;
+}
+
+/* That of its last slice, unless its first function has been entered since. */
+static struct slice_kind *
+kind_of_running(struct thread *thread)
 {
     struct position *position = thread->position;
-    uint64_t ticks = thread_slice_ticks(thread);
+    bool is_same = position->counted != NULL && position->counted->first == position->kind;
+    return __builtin_expect(is_same, 1) ? position->counted : find_kind(thread, position);
+}
+
+/* Up to then it ran, for so long. */
+static void
+end_slice(struct thread *thread, uint64_t ticks, uint64_t ran_until_ticks, enum timeline_end end)
+{
+    struct position *position = thread->position;
     int64_t ns = clock_ns_from_ticks(thread->clock, (int64_t)ticks);
-    const struct function *class_function = function_class(position_base_node(position)->function);
-    struct slice_kind *kind = slices_kind(thread->slices, class_function, position->kind);
+    struct slice_kind *kind = kind_of_running(thread);
     if (kind != NULL) {
         slice_kind_count(kind, ticks, ns);
     } else {
@@ -172,7 +187,6 @@ end_slice(struct thread *thread, uint64_t ran_until_ticks, uint64_t now_ticks, e
         keep_slice(thread, true);
     }
     enter_stretch(thread, ran_until_ticks, blocked, end);
-    begin_slice(thread, now_ticks);
 }
 
 /* -- the account --------------------------------------------------------------------------------- */
@@ -246,12 +260,13 @@ clocks_disagree(const struct thread *thread, uint64_t now_ticks, int64_t monoton
 static void
 end_poll(struct thread *thread, uint64_t idle_ticks, uint64_t cpu_ticks)
 {
-    uint64_t ended_ticks = thread->last_ticks - cpu_ticks;
     thread->polls++;
     thread->hub = thread->position;
-    thread->hub_looked =
-        (struct moment){ended_ticks, thread_busy_ticks(thread, thread->last_ticks) - cpu_ticks};
-    end_slice(thread, thread->last_ticks - idle_ticks, thread->last_ticks, TIMELINE_POLL);
+    thread->hub_looked = thread_moment(thread, thread->last_ticks);
+    thread->hub_looked.ticks -= cpu_ticks;
+    thread->hub_looked.busy_ticks -= cpu_ticks;
+    end_slice(thread, thread_slice_ticks(thread), thread->last_ticks - idle_ticks, TIMELINE_POLL);
+    begin_slice(thread, thread->last_ticks);
     enter_stretch(thread, thread->last_ticks, false, TIMELINE_IDLE);
 }
 
@@ -289,6 +304,7 @@ charge_own_until(struct thread *thread, uint64_t now_ticks)
     uint64_t own_ticks = now_ticks > thread->last_ticks ? now_ticks - thread->last_ticks : 0;
     thread->own_ticks += own_ticks;
     thread->last_ticks += own_ticks;
+    thread->slice.is_straight = false;
     return own_ticks;
 }
 
@@ -413,6 +429,7 @@ charge_habit(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 void
 thread_compare_cpu(struct thread *thread, uint64_t delta_ticks, uint64_t now_ticks)
 {
+    thread->slice.is_straight = false;
     if (!charge_habit(thread, delta_ticks, now_ticks)) {
         read_cpu(thread, delta_ticks, now_ticks);
     }
@@ -426,6 +443,7 @@ thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool 
     int64_t cpu_ns = 0;
     thread->cpu_clock = cpu_clock;
     thread->cpu_clock_is_shared = is_shared;
+    thread->slice.is_straight = false;
     thread->position->top->node->running_ticks += (uint64_t)delta_ticks;
     thread->last_ticks = now_ticks;
     if (thread->clock->readings->cpu_ns(cpu_clock, &cpu_ns)) {
@@ -480,6 +498,7 @@ thread_settle(struct thread *thread, uint64_t now_ticks)
     position->running_ticks += now_ticks - thread->settled_ticks - own_ticks - hidden_ticks;
     position->off_cpu_ticks += thread->off_cpu_ticks - thread->settled_off_cpu_ticks - hidden_off_cpu_ticks;
     position->idle_ticks += thread->idle_ticks - thread->settled_idle_ticks;
+    thread->slice.is_straight = false;
     begin_unsettled(thread, now_ticks);
 }
 
@@ -514,22 +533,30 @@ thread_move_unsettled(struct thread *thread, const struct unsettled *unsettled, 
     slice_samples_move(&thread->slice.samples, from, to);
 }
 
-static uint64_t
-later(uint64_t one, uint64_t other)
+static bool
+is_later(uint64_t one, uint64_t other)
 {
-    return (int64_t)(one - other) > 0 ? one : other;
+    return (int64_t)(one - other) > 0;
 }
 
-/* Of a wait, what no settling has charged yet. */
-static void
-charge_wait(struct thread *thread, struct position *position, uint64_t now_ticks)
+/* None where time was set back. */
+static uint64_t
+ticks_between(uint64_t from_ticks, uint64_t to_ticks)
 {
-    uint64_t from_ticks = later(position->waiting_since_ticks, thread->waits_settled.ticks);
-    uint64_t busy_from_ticks = later(position->busy_since_ticks, thread->waits_settled.busy_ticks);
-    uint64_t waited_ticks = later(now_ticks, from_ticks) - from_ticks;
-    uint64_t busy_ticks = thread_busy_ticks(thread, now_ticks);
-    uint64_t contended_ticks = later(busy_ticks, busy_from_ticks) - busy_from_ticks;
-    contended_ticks = contended_ticks < waited_ticks ? contended_ticks : waited_ticks;
+    return is_later(to_ticks, from_ticks) ? to_ticks - from_ticks : 0;
+}
+
+/* Of a wait, what no settling has charged yet. What the thread did meanwhile is contended. */
+static void
+charge_wait(struct thread *thread, struct position *position, struct moment now)
+{
+    struct moment from = {position->waiting_since_ticks, position->busy_since_ticks};
+    if (is_later(thread->waits_settled.ticks, from.ticks)) {
+        from = thread->waits_settled;
+    }
+    uint64_t waited_ticks = ticks_between(from.ticks, now.ticks);
+    uint64_t busy_ticks = ticks_between(from.busy_ticks, now.busy_ticks);
+    uint64_t contended_ticks = least(busy_ticks, waited_ticks);
     position->waiting_ticks += waited_ticks;
     position->contended_ticks += contended_ticks;
     if (waited_ticks > 0) {
@@ -539,55 +566,80 @@ charge_wait(struct thread *thread, struct position *position, uint64_t now_ticks
     }
 }
 
-/* Since its hub looked last, if that was within the wait. */
+/* What the thread did since its hub looked last, if that was within the wait. */
 static void
-charge_lag(struct thread *thread, struct position *position, uint64_t now_ticks)
+charge_lag(struct thread *thread, struct position *position, struct moment now)
 {
     if (thread->hub_looked.ticks > position->waiting_since_ticks) {
-        uint64_t from_ticks = thread->hub_looked.busy_ticks;
-        uint64_t lag_ticks = later(thread_busy_ticks(thread, now_ticks), from_ticks) - from_ticks;
+        uint64_t lag_ticks = ticks_between(thread->hub_looked.busy_ticks, now.busy_ticks);
         position->lag_ticks += lag_ticks;
         tree_waits(&thread->tree, position->top->node)->lag_ticks += lag_ticks;
     }
 }
 
 void
-thread_end_wait(struct thread *thread, struct position *position, uint64_t now_ticks)
-{
-    charge_wait(thread, position, now_ticks);
-    charge_lag(thread, position, now_ticks);
-}
-
-void
 thread_settle_waits(struct thread *thread, uint64_t now_ticks)
 {
+    struct moment now = thread_moment(thread, now_ticks);
     for (struct position *position = thread->positions; position != NULL; position = position->next) {
         if (position != thread->position) {
-            charge_wait(thread, position, now_ticks);
+            charge_wait(thread, position, now);
         }
     }
-    thread->waits_settled = (struct moment){now_ticks, thread_busy_ticks(thread, now_ticks)};
+    thread->waits_settled = now;
 }
 
 /* When the hub is back, it has looked last when it left: it may have polled until then, without our notice. */
 static void
-note_hub(struct thread *thread, const struct position *target, uint64_t now_ticks)
+note_hub(struct thread *thread, const struct position *target, struct moment now)
 {
     if (thread->position == thread->hub) {
-        thread->hub_left = (struct moment){now_ticks, thread_busy_ticks(thread, now_ticks)};
+        thread->hub_left = now;
     } else if (target == thread->hub) {
         thread->hub_looked = thread->hub_left;
     }
 }
 
+static bool
+is_straight(const struct thread *thread)
+{
+    return thread->slice.is_straight && !thread->hidden_ran && !thread->has_doors;
+}
+
+static void
+finish_straight_slice(struct thread *thread, uint64_t now_ticks)
+{
+    uint64_t ticks = now_ticks - thread->slice.began_ticks;
+    thread->position->running_ticks += ticks;
+    end_slice(thread, ticks, now_ticks, TIMELINE_SWITCH);
+    thread->slice.began_ticks = thread->settled_ticks = now_ticks;
+}
+
+static void
+finish_slice(struct thread *thread, uint64_t now_ticks)
+{
+    thread_settle(thread, now_ticks);
+    end_slice(thread, thread_slice_ticks(thread), now_ticks, TIMELINE_SWITCH);
+    begin_slice(thread, now_ticks);
+    thread->slice.is_straight = true;
+}
+
 void
 thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks)
 {
-    thread_settle(thread, now_ticks);
-    end_slice(thread, now_ticks, now_ticks, TIMELINE_SWITCH);
-    thread_begin_wait(thread, thread->position, now_ticks);
-    note_hub(thread, target, now_ticks);
+    struct moment now = thread_moment(thread, now_ticks);
+    if (is_straight(thread)) {
+        finish_straight_slice(thread, now_ticks);
+    } else {
+        finish_slice(thread, now_ticks);
+    }
+    position_begin_wait(thread->position, now);
+    note_hub(thread, target, now);
     target->switches++;
-    thread->position = target;
     thread->switches++;
+    thread->position = target;
+    if (target != thread->stray) { /* which stands for many, and never waits */
+        charge_wait(thread, target, now);
+        charge_lag(thread, target, now);
+    }
 }

@@ -28,10 +28,11 @@ struct slice {
     uint64_t own_ticks;   /* the thread's sums when it began */
     uint64_t off_cpu_ticks;
     uint64_t idle_ticks;
+    bool is_straight; /* the thread has only run since then: its sums are the same, all before is settled */
     struct slice_samples samples;
 };
 
-/* A time, and how busy the thread had been: see thread_busy_ticks(). */
+/* A time, and how busy the thread had been: see thread_moment(). */
 struct moment {
     uint64_t ticks;
     uint64_t busy_ticks;
@@ -122,8 +123,8 @@ __attribute__((cold)) void thread_compare_cpu(struct thread *thread, uint64_t de
 /* Charges the profiler with the time since the last charge, be it on the CPU or off. */
 void thread_charge_own(struct thread *thread, uint64_t now_ticks);
 
-/* The running greenlet is `target` from now on. Everything up to now must have been charged. The wait
- * that is over is not charged yet: thread_end_wait() does that, once the target's open calls are known. */
+/* The running greenlet is `target` from now on, whose open calls are known, and whose wait is over. Everything up
+ * to now must have been charged. */
 void thread_switch(struct thread *thread, struct position *target, uint64_t now_ticks);
 
 /* The CPU clock that the thread began with was its creator's: the thread itself says which is its own, at
@@ -131,24 +132,21 @@ void thread_switch(struct thread *thread, struct position *target, uint64_t now_
 void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, bool is_shared,
                               uint64_t now_ticks);
 
-/* All that the thread has done: not idle, nor the profiler's. Up to now, up to which everything is charged. */
-static inline uint64_t
-thread_busy_ticks(const struct thread *thread, uint64_t now_ticks)
+/* Now, up to which everything is charged: busy is all that the thread has done, not idle, nor the profiler's. */
+static inline struct moment
+thread_moment(const struct thread *thread, uint64_t now_ticks)
 {
-    return now_ticks - thread->idle_ticks - thread->own_ticks - thread->dropped_ticks;
+    uint64_t idle_ticks = thread->idle_ticks + thread->own_ticks + thread->dropped_ticks;
+    return (struct moment){now_ticks, now_ticks - idle_ticks};
 }
 
 /* The position waits from now on. */
 static inline void
-thread_begin_wait(const struct thread *thread, struct position *position, uint64_t now_ticks)
+position_begin_wait(struct position *position, struct moment now)
 {
-    position->waiting_since_ticks = now_ticks;
-    position->busy_since_ticks = thread_busy_ticks(thread, now_ticks);
+    position->waiting_since_ticks = now.ticks;
+    position->busy_since_ticks = now.busy_ticks;
 }
-
-/* The position's wait is over: charges it. What the thread did meanwhile is contended. What it did since its
- * hub looked last is lag, if that was within the wait. */
-void thread_end_wait(struct thread *thread, struct position *position, uint64_t now_ticks);
 
 /* Charges all positions that wait with their waits up to now, which go on. */
 void thread_settle_waits(struct thread *thread, uint64_t now_ticks);

@@ -119,6 +119,9 @@ static struct position *
 known_position(struct tracer *tracer, struct thread *thread, PyObject *greenlet, compat_frame *innermost)
 {
     struct position *position = position_map_find(&tracer->recorder.greenlets, greenlet);
+    if (__builtin_expect(position != NULL && position_is_in(position, (uintptr_t)innermost), 1)) {
+        return position;
+    }
     const struct open_call *call = position != NULL ? position_python_call(position) : NULL;
     if (call == NULL || call == position_bottom(position) || is_open(innermost, call->frame)) {
         return position;
@@ -164,7 +167,6 @@ go_to_greenlet(struct tracer *tracer, struct thread *thread, PyObject *greenlet,
         thread_switch(thread, recorder_stray(thread), thread->last_ticks);
     } else if (position != thread->position) {
         thread_switch(thread, position, thread->last_ticks);
-        thread_end_wait(thread, position, thread->last_ticks);
     }
 }
 

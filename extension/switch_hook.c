@@ -148,19 +148,21 @@ install_again(struct switch_hook *hook)
     }
 }
 
+/* An identity; NULL where that is no pair of anything. */
+static const void *
+item_of(PyObject *pair, Py_ssize_t index)
+{
+    return PyTuple_Check(pair) && PyTuple_GET_SIZE(pair) == 2 ? PyTuple_GET_ITEM(pair, index) : NULL;
+}
+
 /* Whether the trace function that we stand before calls us back, as it was told to call what was there. It may
  * also switch itself, which is another switch to be told of; that one begins where the last one went, so the
  * same pair does not come twice in a row. */
 static bool
-is_called_back(struct switch_hook *hook, PyObject *greenlets)
+is_called_back(const struct switch_hook *hook, PyObject *greenlets)
 {
-    bool is_pair = PyTuple_Check(greenlets) && PyTuple_GET_SIZE(greenlets) == 2;
-    const void *origin = is_pair ? PyTuple_GET_ITEM(greenlets, 0) : NULL;
-    const void *target = is_pair ? PyTuple_GET_ITEM(greenlets, 1) : NULL;
-    bool is_again = hook->open_calls > 0 && origin == hook->origin && target == hook->target;
-    hook->origin = origin;
-    hook->target = target;
-    return is_again;
+    return hook->open_calls > 0 && item_of(greenlets, 0) == hook->origin &&
+           item_of(greenlets, 1) == hook->target;
 }
 
 /* Calls the trace function that we stand before; its exception is the target's. */
@@ -172,6 +174,8 @@ call_previous(struct switch_hook *hook, PyObject *const *args, size_t nargsf)
     }
     PyObject *hook_owned = Py_NewRef((PyObject *)hook);
     PyObject *previous_owned = Py_NewRef(hook->previous_owned);
+    hook->origin = item_of(args[1], 0);
+    hook->target = item_of(args[1], 1);
     hook->open_calls++;
     PyObject *result_owned = PyObject_Vectorcall(previous_owned, args, nargsf, NULL);
     hook->open_calls--;

@@ -153,7 +153,6 @@ switch_to(struct recorder *recorder, struct thread *thread, const void *greenlet
     }
     if (position != NULL) {
         thread_switch(thread, position, now());
-        thread_end_wait(thread, position, now());
     }
 }
 

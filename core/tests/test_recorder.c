@@ -409,9 +409,12 @@ a_greenlet_without_room_makes_no_false_edges(void)
     enter(&recorder, thread, &bar, 0x20);
     run_for(5 * US);
     switch_to(&recorder, thread, &main_greenlet);
+    thread_switch(thread, recorder_stray(thread), now());
+    switch_to(&recorder, thread, &main_greenlet);
     leave(&recorder, thread, 0x10);
     CHECK(node_at(thread, &foo, &bar) == NULL);
     CHECK(thread->spill->running_ticks == 5 * US);
+    CHECK(thread->spill->waits == NULL);
     CHECK(recorder.counters.truncated_calls == 1);
     CHECK(recorder.counters.unmatched_leaves == 0);
     CHECK(charged_ticks(thread) == thread_recorded_ticks(thread));

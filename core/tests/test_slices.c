@@ -513,6 +513,161 @@ kinds_past_a_number_are_counted_together(void)
     recorder_dispose(&recorder);
 }
 
+/* -- straight slices ------------------------------------------------------------------------------ */
+
+static const void *const greenlets[] = {&hub, &other, &worker};
+static const struct function *const firsts[] = {&foo, &bar, &hub_run};
+
+#define GREENLETS (sizeof greenlets / sizeof *greenlets)
+
+/* Something that a greenlet does in a slice, which leaves it straight or not. */
+static void
+do_something(struct recorder *recorder, struct thread *thread, uint32_t what, const struct function *first)
+{
+    static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
+    enter(recorder, thread, what == 0 ? &own : first, 0x10);
+    run_for((int64_t)what * US);
+    switch (what) {
+    case 1:
+        thread_charge(thread, now());
+        run_for(3 * US);
+        thread_charge_own(thread, now());
+        break;
+    case 2:
+        thread_charge(thread, now());
+        thread_settle(thread, now());
+        break;
+    case 3: /* a poll, if that is the hub */
+        enter(recorder, thread, &poll_c, 0x11);
+        sleep_for(300 * US);
+        leave(recorder, thread, 0x11);
+        break;
+    case 4:
+        run_for(150 * MS);
+        break;
+    default:
+        run_for(US);
+    }
+    leave(recorder, thread, 0x10);
+}
+
+/* 2,000 slices; returns how many of them were straight. Where they `may_be` none, each is taken for one that is
+ * not. */
+static size_t
+switch_about(struct recorder *recorder, struct thread *thread, bool may_be)
+{
+    uint32_t random = 3;
+    size_t running = 2, straight = 0;
+    for (int slice = 0; slice < 2000; slice++) {
+        do_something(recorder, thread, next_random(&random) % 12, firsts[running]);
+        thread->slice.is_straight &= may_be;
+        straight += thread->slice.is_straight;
+        running = (running + 1 + next_random(&random) % 2) % GREENLETS;
+        switch_to(recorder, thread, greenlets[running]);
+    }
+    return straight;
+}
+
+static bool
+have_the_same_times(const struct position *one, const struct position *same)
+{
+    return one->running_ticks == same->running_ticks && one->off_cpu_ticks == same->off_cpu_ticks &&
+           one->idle_ticks == same->idle_ticks && one->longest_slice_ticks == same->longest_slice_ticks &&
+           one->waiting_ticks == same->waiting_ticks && one->contended_ticks == same->contended_ticks &&
+           one->lag_ticks == same->lag_ticks && one->switches == same->switches;
+}
+
+static bool
+are_the_same_kind(const struct slice_kind *one, const struct slice_kind *same)
+{
+    return one->count == same->count && one->ticks == same->ticks &&
+           one->longest_ticks == same->longest_ticks &&
+           memcmp(one->lengths, same->lengths, sizeof one->lengths) == 0;
+}
+
+static void
+a_straight_slice_is_counted_as_any_other(void)
+{
+    struct recorder recorder, plain;
+    struct thread *thread = thread_with_worker(&recorder);
+    size_t straight = switch_about(&recorder, thread, true);
+    struct thread *plain_thread = thread_with_worker(&plain);
+    CHECK(switch_about(&plain, plain_thread, false) == 0);
+    CHECK(straight > 500 && straight < 1500);
+    for (size_t index = 0; index < GREENLETS; index++) {
+        CHECK(have_the_same_times(position_map_find(&recorder.greenlets, greenlets[index]),
+                                  position_map_find(&plain.greenlets, greenlets[index])));
+        CHECK(are_the_same_kind(kind_of(&recorder, firsts[index]), kind_of(&plain, firsts[index])));
+    }
+    CHECK(count_of_all_kinds(&recorder) == thread->switches + thread->polls);
+    CHECK(thread->polls == plain_thread->polls && thread->polls > 0);
+    CHECK(recorder.slices.blocking_count == plain.slices.blocking_count);
+    recorder_dispose(&recorder);
+    recorder_dispose(&plain);
+}
+
+/* The program, called by a function of the profiler's, is left for it without an event that would tell. */
+static void
+a_slice_that_goes_on_in_the_profilers_own_function_is_not_straight(void)
+{
+    static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
+    struct recorder recorder;
+    struct thread *thread = thread_with_worker(&recorder);
+    enter(&recorder, thread, &own, 0x10);
+    enter(&recorder, thread, &foo, 0x20);
+    switch_to(&recorder, thread, &hub);
+    switch_to(&recorder, thread, &worker);
+    leave(&recorder, thread, 0x20);
+    run_for(7 * US);
+    switch_to(&recorder, thread, &hub);
+    CHECK(position_map_find(&recorder.greenlets, &worker)->running_ticks == 0);
+    recorder_dispose(&recorder);
+}
+
+static void
+a_slice_in_which_the_cpu_clock_was_corrected_is_not_straight(void)
+{
+    struct recorder recorder;
+    struct thread *thread = thread_with_worker(&recorder);
+    switch_to(&recorder, thread, &hub);
+    switch_to(&recorder, thread, &worker);
+    sleep_for(fake.cpu_ns + 50 * MS);
+    thread_correct_cpu_clock(thread, thread->cpu_clock, true, now());
+    switch_to(&recorder, thread, &hub);
+    CHECK(position_map_find(&recorder.greenlets, &worker)->off_cpu_ticks == 50 * MS);
+    recorder_dispose(&recorder);
+}
+
+static void
+slices_below_another_base_are_of_another_kind(void)
+{
+    static const struct function late_class = {.key = &late_class, .flags = FUNCTION_IS_BASE};
+    struct recorder recorder;
+    struct thread *thread = thread_with_worker(&recorder);
+    call_for(&recorder, thread, &foo, MS);
+    switch_to(&recorder, thread, &hub);
+    switch_to(&recorder, thread, &worker);
+    recorder_set_base(&recorder, thread, thread->position, &late_class);
+    switch_to(&recorder, thread, &hub);
+    CHECK(kind_of(&recorder, &foo)->count == 1);
+    CHECK(slices_kind(&recorder.slices, &late_class, &foo)->count == 1);
+    recorder_dispose(&recorder);
+}
+
+static void
+slices_after_the_first_call_are_of_its_kind(void)
+{
+    struct recorder recorder;
+    struct thread *thread = thread_with_worker(&recorder);
+    switch_to(&recorder, thread, &hub);
+    switch_to(&recorder, thread, &worker);
+    uint64_t without_call = kind_of(&recorder, NULL)->count;
+    call_for(&recorder, thread, &foo, MS);
+    switch_to(&recorder, thread, &hub);
+    CHECK(kind_of(&recorder, &foo)->count == 1 && kind_of(&recorder, NULL)->count == without_call);
+    recorder_dispose(&recorder);
+}
+
 /* -- ends ---------------------------------------------------------------------------------------- */
 
 static void
@@ -640,6 +795,13 @@ const struct test slices_tests[] = {
     {"past a number of culprits more are counted as unkept",
      past_a_number_of_culprits_more_are_counted_as_unkept},
     {"kinds past a number are counted together", kinds_past_a_number_are_counted_together},
+    {"a straight slice is counted as any other", a_straight_slice_is_counted_as_any_other},
+    {"a slice that goes on in the profiler's own function is not straight",
+     a_slice_that_goes_on_in_the_profilers_own_function_is_not_straight},
+    {"a slice in which the CPU clock was corrected is not straight",
+     a_slice_in_which_the_cpu_clock_was_corrected_is_not_straight},
+    {"slices below another base are of another kind", slices_below_another_base_are_of_another_kind},
+    {"slices after the first call are of its kind", slices_after_the_first_call_are_of_its_kind},
     {"a slice that a stop cuts off blocks and is not counted",
      a_slice_that_a_stop_cuts_off_blocks_and_is_not_counted},
     {"a snapshot cuts no slice", a_snapshot_cuts_no_slice},

@@ -606,7 +606,7 @@ a_dropped_interval_is_not_contended(void)
     uint64_t ticks = now() + 3600 * (uint64_t)1000 * MS;
     recorder_leave(&recorder, thread, 0x20, ticks);
     CHECK(thread->dropped_intervals == 1);
-    CHECK(thread_busy_ticks(thread, ticks) == now());
+    CHECK(thread_moment(thread, ticks).busy_ticks == now());
     recorder_dispose(&recorder);
 }
 
