@@ -6,9 +6,8 @@
     bench.py --more --only fib    the same, added to what is kept of this Python: medians of more pairs
     bench.py --again --only fib   the same, in place of what is kept; also parts that are not of pairs (PARTS)
 
-A workload is measured in processes of its own, pinned to one core, in which the contenders of a group take
-turns (groups()); --repeats says how many for each group. The exit code is 1 if a target is missed
-(bench_targets.py).
+A workload is measured in processes of its own, pinned to one core, in which contenders take turns
+(processes()); --repeats says how many. The exit code is 1 if a target is missed (bench_targets.py).
 """
 
 from __future__ import annotations
@@ -70,9 +69,8 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
         names = [name for name in chosen if not there[name].only or workload in there[name].only]
         if not more:
             known.update((name, []) for name in names)
-        for _ in range(repeats):
-            for group in groups(names):
-                add_pairs(known, workload, group)
+        for names_of_process in processes(names, repeats):
+            add_pairs(known, workload, names_of_process)
         show_costs(results, workload)
     results.failed = [
         f"{name} on {workload}"
@@ -82,10 +80,17 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
     ]
 
 
-def groups(names: list[str]) -> list[list[str]]:
-    """Who takes turns: what is judged, and other profilers that are so slow that it would have few turns."""
+def processes(names: list[str], repeats: int) -> list[list[str]]:
+    """Who takes turns in each: what is judged; and, in one more, profilers so slow that it would have few turns.
+
+    Where code and data come to lie differs from process to process, and is some ns of a call; what is slow adds
+    hundreds.
+    """
     slow = [name for name in names if CONTENDERS[name].distribution]
-    return [group for group in ([name for name in names if name not in slow], slow) if group]
+    near = [name for name in names if name not in slow]
+    if not near:
+        return [slow] * repeats
+    return [near] * repeats + [slow] * bool(slow)
 
 
 def add_pairs(known: dict[str, Pairs], workload: str, names: list[str]) -> None:
@@ -186,7 +191,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help="workloads, contenders, parts")
     parser.add_argument("--more", action="store_true", help="add to what is kept of this Python")
     parser.add_argument("--again", action="store_true", help="replace it by what is measured now")
-    parser.add_argument("--repeats", type=int, default=3, help="processes for each workload and contender")
+    parser.add_argument("--repeats", type=int, default=3, help="processes for each workload")
     options = parser.parse_args()
     if options.write:
         write_page(options.write / "benchmarks.md", options.write / "benchmarks.svg", kept())

@@ -22,9 +22,9 @@ from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
 LEAST_TURNS = 4
-TURNS = 60
+TURNS = 24
 RUNS = 3
-SECONDS = 30
+SECONDS = 15
 FASTEST = 10
 ROUNDS_OF_TRUTH = 5
 ATTEMPTS = 20

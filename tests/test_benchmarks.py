@@ -160,8 +160,10 @@ def test_a_run_counts_that_a_tenth_of_the_runs_beat() -> None:
 
 def test_slow_profilers_take_turns_of_their_own() -> None:
     names = ["floor", "ours", "Yappi, CPU", "cProfile", "viztracer"]
-    assert bench.groups(names) == [["floor", "ours", "cProfile"], ["Yappi, CPU", "viztracer"]]
-    assert bench.groups(["viztracer"]) == [["viztracer"]]
+    judged, slow = ["floor", "ours", "cProfile"], ["Yappi, CPU", "viztracer"]
+    assert bench.processes(names, 2) == [judged, judged, slow]
+    assert bench.processes(judged, 2) == [judged, judged]
+    assert bench.processes(slow, 2) == [slow, slow]
 
 
 def test_costs_are_of_each_contender_beside_the_same_plain_program(monkeypatch: pytest.MonkeyPatch) -> None:
