@@ -81,10 +81,10 @@ def add_costs(results: Results, only: list[str], repeats: int, more: bool) -> No
 
 
 def processes(names: list[str], repeats: int) -> list[list[str]]:
-    """Who takes turns in each: what is judged; and, in one more, profilers so slow that it would have few turns.
+    """Who takes turns in each: what is judged; in one more, profilers so slow that it would have few turns.
 
-    Where code and data come to lie differs from process to process, and is some ns of a call; what is slow adds
-    hundreds.
+    Where code and data come to lie differs from process to process, and is some ns of a call; what is slow
+    adds hundreds.
     """
     slow = [name for name in names if CONTENDERS[name].distribution]
     near = [name for name in names if name not in slow]
