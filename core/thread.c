@@ -151,7 +151,7 @@ enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum ti
 }
 
 static struct slice_kind *
-find_kind(struct thread *thread, struct position *position)
+look_up_kind(struct thread *thread, struct position *position)
 {
     const struct function *class_function = function_class(position_base_node(position)->function);
     position->counted = slices_kind(thread->slices, class_function, position->kind);
@@ -164,7 +164,7 @@ kind_of_running(struct thread *thread)
 {
     struct position *position = thread->position;
     bool is_same = position->counted != NULL && position->counted->first == position->kind;
-    return __builtin_expect(is_same, 1) ? position->counted : find_kind(thread, position);
+    return __builtin_expect(is_same, 1) ? position->counted : look_up_kind(thread, position);
 }
 
 /* Up to then it ran, for so long. */

@@ -136,8 +136,8 @@ void thread_correct_cpu_clock(struct thread *thread, clock_of_thread cpu_clock, 
 static inline struct moment
 thread_moment(const struct thread *thread, uint64_t now_ticks)
 {
-    uint64_t idle_ticks = thread->idle_ticks + thread->own_ticks + thread->dropped_ticks;
-    return (struct moment){now_ticks, now_ticks - idle_ticks};
+    uint64_t other_ticks = thread->idle_ticks + thread->own_ticks + thread->dropped_ticks;
+    return (struct moment){now_ticks, now_ticks - other_ticks};
 }
 
 /* The position waits from now on. */
