@@ -22,9 +22,9 @@ from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
 
 LEAST_TURNS = 4
-TURNS = 24
+TURNS = 60
 RUNS = 3
-SECONDS = 15
+SECONDS = 30
 FASTEST = 10
 ROUNDS_OF_TRUTH = 5
 RUNS_OF_CURVES = 60
