@@ -271,6 +271,19 @@ def test_a_reference_from_before_that_calls_what_was_there_keeps_us_in_the_chain
     assert profile.warnings == ()
 
 
+def test_one_that_calls_what_really_is_there_which_is_us_sees_everything_once() -> None:
+    events: list[str] = []
+
+    def program() -> None:
+        there = real_gettrace()
+        greenlet.settrace(lambda event, args: (events.append(event), there(event, args)))
+        ping_pong()
+        greenlet.settrace(None)
+
+    assert_ping_pong_is_true(record(program), 3)
+    assert len(events) == SWITCHES
+
+
 @pytest.mark.parametrize("at_a_snapshot", [True, False])
 def test_a_reference_from_before_that_calls_nobody_cuts_us_off_and_the_profile_says_so(
     at_a_snapshot: bool,
