@@ -16,6 +16,7 @@
 #define GP_POSITION_H
 
 #include "memory.h"
+#include "slices.h"
 #include "tree.h"
 
 /* There may be a hundred thousand greenlets: what the base, which has no frame, has room for is kept there. */
@@ -62,8 +63,6 @@ frame_is_of_python_call(uintptr_t frame)
     return (frame & 3) == 0;
 }
 
-struct slice_kind;
-
 #define POSITION_ID_BITS 40
 #define POSITION_CAPACITY_BITS 24
 
@@ -85,11 +84,39 @@ struct position {
     uint64_t lag_ticks;       /* part of those */
     uint64_t switches;        /* into it */
     uint64_t longest_slice_ticks;
-    const struct function *kind; /* first function of the program that it entered; NULL before that */
-    struct slice_kind *counted;  /* where its last slice was; NULL: it has had none, below this base */
+    uintptr_t kind; /* see position_first(); 0: no function of the program was entered yet */
     uint64_t id : POSITION_ID_BITS;
     uint64_t capacity : POSITION_CAPACITY_BITS; /* open calls that there is room for, the base too */
 };
+
+/* Its kind of slices, once one was counted since the first function was entered; else NULL. It takes the place of that
+ * function, marked, for the same reason as above: it knows the function. */
+static inline struct slice_kind *
+position_counted(const struct position *position)
+{
+    return (position->kind & 1) != 0 ? (struct slice_kind *)(position->kind - 1) : NULL;
+}
+
+/* The first function of the program that the greenlet entered; NULL before that. */
+static inline const struct function *
+position_first(const struct position *position)
+{
+    const struct slice_kind *counted = position_counted(position);
+    return counted != NULL ? counted->first : (const struct function *)position->kind;
+}
+
+static inline void
+position_set_first(struct position *position, const struct function *first)
+{
+    position->kind = (uintptr_t)first;
+}
+
+/* Its slices are of that kind, until position_set_first(). */
+static inline void
+position_set_counted(struct position *position, struct slice_kind *kind)
+{
+    position->kind = (uintptr_t)kind | 1;
+}
 
 static inline struct open_call *
 position_bottom(const struct position *position)

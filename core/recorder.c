@@ -178,8 +178,8 @@ remember(struct thread *thread, struct node *node)
     if (!node_is_base(parent) && (!is_hidden || node_is_the_profilers(parent))) {
         expect_next_time(thread, node);
     }
-    if (position->kind == NULL && !node_is_base(node) && !is_hidden) {
-        position->kind = node->function;
+    if (position->kind == 0 && !node_is_base(node) && !is_hidden) {
+        position_set_first(position, node->function);
     }
 }
 
@@ -187,7 +187,7 @@ remember(struct thread *thread, struct node *node)
 static void
 remember_known(struct thread *thread, struct node *node)
 {
-    if (node->successor != NULL && thread->position->kind != NULL) {
+    if (node->successor != NULL && thread->position->kind != 0) {
         expect_next_time(thread, node);
     } else {
         remember(thread, node);
@@ -433,7 +433,8 @@ move_running_calls(struct recorder *recorder, struct thread *thread, struct node
     struct open_call *last = position->top;
     position->top = position_bottom(position);
     position->top->node = base;
-    position->counted = NULL;
+    position_set_first(position,
+                       position_first(position)); /* below another base its slices are of another kind */
     while (position->top < last) {
         struct open_call *call = position->top + 1;
         struct node *node = recorder_child(recorder, thread, call->node->function);
@@ -458,7 +459,8 @@ recorder_set_base(struct recorder *recorder, struct thread *thread, struct posit
 struct greenlet_record
 recorder_record_of(const struct thread *thread, const struct position *position, uint64_t now_ticks)
 {
-    uint64_t kind_index = position->kind != NULL ? position->kind->index : RECORD_NO_KIND;
+    const struct function *first = position_first(position);
+    uint64_t kind_index = first != NULL ? first->index : RECORD_NO_KIND;
     return (struct greenlet_record){
         .id = position->id,
         .class_index = function_class(position_base_node(position)->function)->index & RECORD_NO_KIND,
@@ -522,7 +524,9 @@ recorder_continue_record(struct recorder *recorder, struct position *position, s
     struct greenlet_record *record = &recorder->ended_greenlets[record_number - 1];
     position_base(position)->record = record_number & BASE_RECORDS;
     position->id = record->id;
-    position->kind = kind != NULL ? kind : position->kind;
+    if (kind != NULL) {
+        position_set_first(position, kind);
+    }
     position->began_ticks = record->began_ticks;
     position->running_ticks += record->running_ticks;
     position->off_cpu_ticks += record->off_cpu_ticks;
@@ -570,7 +574,7 @@ static void
 count_unrecorded(struct recorder *recorder, const struct position *position)
 {
     const struct function *class_function = function_class(position_base_node(position)->function);
-    struct slice_kind *kind = slices_kind(&recorder->slices, class_function, position->kind);
+    struct slice_kind *kind = slices_kind(&recorder->slices, class_function, position_first(position));
     recorder->counters.unrecorded_greenlets++;
     if (kind != NULL) {
         kind->unrecorded_greenlets++;
@@ -700,7 +704,7 @@ finish_thread(struct recorder *recorder, struct thread *thread, bool alive, uint
     struct position *running = thread->position;
     settle_thread(thread, now_ticks);
     thread->unnamed_record = is_unnamed(thread, running) ? recorder_reserve_record(recorder, running) : 0;
-    thread->unnamed_kind = running->kind;
+    thread->unnamed_kind = position_first(running);
     thread_finish(thread);
     recorder_clear_calls(thread->stray);
     while (thread->positions != NULL) {

@@ -122,7 +122,7 @@ thread_blocking_slice(const struct thread *thread)
         .thread_id = thread->id,
         .greenlet_id = position->id,
         .class_function = function_class(position_base_node(position)->function),
-        .first = position->kind,
+        .first = position_first(position),
         .began_monotonic_ns = monotonic_ns_of(thread, thread->slice.began_ticks),
         .ticks = thread_slice_ticks(thread),
         .off_cpu_ticks = slice_off_cpu_ticks(thread),
@@ -150,21 +150,24 @@ enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum ti
     }
 }
 
+/* Where kinds are counted together, or before the first call, it is looked up each time. */
 static struct slice_kind *
 look_up_kind(struct thread *thread, struct position *position)
 {
     const struct function *class_function = function_class(position_base_node(position)->function);
-    position->counted = slices_kind(thread->slices, class_function, position->kind);
-    return position->counted;
+    const struct function *first = position_first(position);
+    struct slice_kind *kind = slices_kind(thread->slices, class_function, first);
+    if (first != NULL && kind != NULL && kind->first == first) {
+        position_set_counted(position, kind);
+    }
+    return kind;
 }
 
-/* That of its last slice, unless its first function has been entered since. */
 static struct slice_kind *
 kind_of_running(struct thread *thread)
 {
-    struct position *position = thread->position;
-    bool is_same = position->counted != NULL && position->counted->first == position->kind;
-    return __builtin_expect(is_same, 1) ? position->counted : look_up_kind(thread, position);
+    struct slice_kind *counted = position_counted(thread->position);
+    return __builtin_expect(counted != NULL, 1) ? counted : look_up_kind(thread, thread->position);
 }
 
 /* Up to then it ran, for so long. */

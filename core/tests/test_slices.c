@@ -513,6 +513,23 @@ kinds_past_a_number_are_counted_together(void)
     recorder_dispose(&recorder);
 }
 
+static void
+a_greenlet_whose_slices_are_counted_with_others_keeps_its_first_function(void)
+{
+    static struct function functions[SLICE_KINDS_KEPT];
+    struct recorder recorder;
+    struct thread *thread = thread_with_worker(&recorder);
+    for (size_t number = 0; number < SLICE_KINDS_KEPT; number++) {
+        CHECK(slices_kind(&recorder.slices, &greenlet_class, &functions[number]) != NULL);
+    }
+    call_for(&recorder, thread, &foo, MS);
+    switch_to(&recorder, thread, &hub);
+    CHECK(slices_kind(&recorder.slices, &greenlet_class, &truncated_mark)->count > 0);
+    struct position *position = position_map_find(&recorder.greenlets, &worker);
+    CHECK(recorder_record_of(thread, position, now()).kind_index == foo.index);
+    recorder_dispose(&recorder);
+}
+
 /* -- straight slices ------------------------------------------------------------------------------ */
 
 static const void *const greenlets[] = {&hub, &other, &worker};
@@ -795,6 +812,8 @@ const struct test slices_tests[] = {
     {"past a number of culprits more are counted as unkept",
      past_a_number_of_culprits_more_are_counted_as_unkept},
     {"kinds past a number are counted together", kinds_past_a_number_are_counted_together},
+    {"a greenlet whose slices are counted with others keeps its first function",
+     a_greenlet_whose_slices_are_counted_with_others_keeps_its_first_function},
     {"a straight slice is counted as any other", a_straight_slice_is_counted_as_any_other},
     {"a slice that goes on in the profiler's own function is not straight",
      a_slice_that_goes_on_in_the_profilers_own_function_is_not_straight},
