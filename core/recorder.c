@@ -433,8 +433,8 @@ move_running_calls(struct recorder *recorder, struct thread *thread, struct node
     struct open_call *last = position->top;
     position->top = position_bottom(position);
     position->top->node = base;
-    position_set_first(position,
-                       position_first(position)); /* below another base its slices are of another kind */
+    /* Below another base its slices are of another kind. */
+    position_set_first(position, position_first(position));
     while (position->top < last) {
         struct open_call *call = position->top + 1;
         struct node *node = recorder_child(recorder, thread, call->node->function);
