@@ -137,6 +137,13 @@ position_base_node(const struct position *position)
     return position_bottom(position)->node;
 }
 
+/* What names its greenlet's class. */
+static inline const struct function *
+position_class(const struct position *position)
+{
+    return function_class(position_base_node(position)->function);
+}
+
 /* The innermost open call of a function in Python, from `call` outwards; the base if there is none. */
 static inline const struct open_call *
 position_python_call_from(const struct position *position, const struct open_call *call)

@@ -463,7 +463,7 @@ recorder_record_of(const struct thread *thread, const struct position *position,
     uint64_t kind_index = first != NULL ? first->index : RECORD_NO_KIND;
     return (struct greenlet_record){
         .id = position->id,
-        .class_index = function_class(position_base_node(position)->function)->index & RECORD_NO_KIND,
+        .class_index = position_class(position)->index & RECORD_NO_KIND,
         .kind_index = kind_index & RECORD_NO_KIND,
         .thread_id = (uint32_t)thread->id,
         .began_ticks = position->began_ticks,
@@ -573,7 +573,7 @@ recorder_end_record(struct recorder *recorder, size_t record_number)
 static void
 count_unrecorded(struct recorder *recorder, const struct position *position)
 {
-    const struct function *class_function = function_class(position_base_node(position)->function);
+    const struct function *class_function = position_class(position);
     struct slice_kind *kind = slices_kind(&recorder->slices, class_function, position_first(position));
     recorder->counters.unrecorded_greenlets++;
     if (kind != NULL) {

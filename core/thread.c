@@ -121,7 +121,7 @@ thread_blocking_slice(const struct thread *thread)
     struct blocking_slice slice = {
         .thread_id = thread->id,
         .greenlet_id = position->id,
-        .class_function = function_class(position_base_node(position)->function),
+        .class_function = position_class(position),
         .first = position_first(position),
         .began_monotonic_ns = monotonic_ns_of(thread, thread->slice.began_ticks),
         .ticks = thread_slice_ticks(thread),
@@ -154,7 +154,7 @@ enter_stretch(struct thread *thread, uint64_t ended_ticks, bool blocked, enum ti
 static struct slice_kind *
 look_up_kind(struct thread *thread, struct position *position)
 {
-    const struct function *class_function = function_class(position_base_node(position)->function);
+    const struct function *class_function = position_class(position);
     const struct function *first = position_first(position);
     struct slice_kind *kind = slices_kind(thread->slices, class_function, first);
     if (first != NULL && kind != NULL && kind->first == first) {

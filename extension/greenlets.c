@@ -63,7 +63,7 @@ first_seen(struct tracer *tracer, struct thread *thread, PyObject *greenlet, uin
 void
 greenlets_renumbered(struct tracer *tracer, struct thread *thread, struct position *position)
 {
-    const struct function *greenlet_class = function_class(position_base_node(position)->function);
+    const struct function *greenlet_class = position_class(position);
     bool is_running = position == thread->position;
     struct unsettled unsettled = is_running ? thread_unsettled(thread) : (struct unsettled){0};
     recorder_set_base(&tracer->recorder, thread, position, base_of(tracer, greenlet_class, position->id));

@@ -7,6 +7,7 @@
 #define MS INT64_C(1000000)
 
 static char hub, worker, other;
+static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
 
 /* A thread whose hub is suspended, and another greenlet, and whose running greenlet is the worker. */
 static struct thread *
@@ -237,7 +238,6 @@ what_is_moved_to_another_node_is_spent_there(void)
 static void
 the_profilers_own_functions_are_no_part_of_a_slice(void)
 {
-    static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
     struct recorder recorder;
     struct thread *thread = thread_with_worker(&recorder);
     call_for(&recorder, thread, &foo, 60 * MS);
@@ -541,7 +541,6 @@ static const struct function *const firsts[] = {&foo, &bar, &hub_run};
 static void
 do_something(struct recorder *recorder, struct thread *thread, uint32_t what, const struct function *first)
 {
-    static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
     enter(recorder, thread, what == 0 ? &own : first, 0x10);
     run_for((int64_t)what * US);
     switch (what) {
@@ -627,7 +626,6 @@ a_straight_slice_is_counted_as_any_other(void)
 static void
 a_slice_that_goes_on_in_the_profilers_own_function_is_not_straight(void)
 {
-    static const struct function own = {.key = &own, .flags = FUNCTION_IS_HIDDEN};
     struct recorder recorder;
     struct thread *thread = thread_with_worker(&recorder);
     enter(&recorder, thread, &own, 0x10);
