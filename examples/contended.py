@@ -5,13 +5,14 @@
     alone      a reply after 1 s, and nothing else to do: contended 0
     polite     a reply after 1 s, beside a greenlet that works all the time but gives way each millisecond:
                contended, but no lag. It was the network
-    hog        a reply after 50 ms, when another greenlet takes the thread for 0.3 s, by time.sleep() or by
-               computing: contended, and lag. It was the hog, and it is named
+    hog        a reply after 0.1 s, when another greenlet takes the thread from 0.05 s to 0.35 s, by
+               time.sleep() or by computing: contended, and lag. It was the hog, and it is named
 """
 
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from collections.abc import Callable
 from typing import Final
@@ -29,30 +30,26 @@ def compute(seconds: float) -> None:
         pass
 
 
-def read_reply(connection: gevent_socket.socket) -> float:
-    """How many seconds that took, by its own clock."""
+def ask(server: gevent_socket.socket) -> float:
+    """How many seconds the reply took, by its own clock."""
     began = time.perf_counter()
-    connection.recv(1)
+    server.sendall(b"?\n")
+    server.recv(1)
     return time.perf_counter() - began
 
 
-def reply_after(seconds: float, other_end: socket.socket) -> None:
-    """From another thread of the system, as a server would."""
-
-    def reply() -> None:
-        time.sleep(seconds)
-        other_end.send(b"x")
-
-    gevent.get_hub().threadpool.spawn(reply)
+def server_that_replies_after(seconds: float, end: socket.socket) -> subprocess.Popen[bytes]:
+    """In a process of its own, which nothing here holds up."""
+    command = f"read request; sleep {seconds}; echo reply"
+    return subprocess.Popen(["sh", "-c", command], stdin=end.fileno(), stdout=end.fileno())
 
 
 def beside(other: Callable[[], object], seconds: float) -> float:
-    """Waits for a reply after so long, beside another greenlet; how long it took."""
-    here, other_end = gevent_socket.socketpair()
-    with here, other_end:
-        reply_after(seconds, other_end)
+    """Asks for a reply that comes after so long, beside another greenlet; how long it took."""
+    here, there = gevent_socket.socketpair()
+    with here, there, server_that_replies_after(seconds, there):
         working = gevent.spawn(other)
-        took: float = gevent.spawn(read_reply, here).get()
+        took: float = gevent.spawn(ask, here).get()
         working.kill()
         return took
 
@@ -79,19 +76,19 @@ def computing_hog() -> None:
 
 def waiting_beside(other: Callable[[], object], seconds: float) -> tuple[float, Times, Profile]:
     """How long it took, the times of the greenlet that waited, and the whole profile."""
-    gevent.get_hub().threadpool.spawn(nothing).get()  # a thread is there before it is needed
+    gevent.sleep(0)  # a hub is there before it is needed
     with Profiler() as profiler:
         took = beside(other, seconds)
     profile = profiler.snapshot()
-    found = next(each for each in profile.functions if each.function.name == "read_reply")
+    found = next(each for each in profile.functions if each.function.name == "ask")
     return took, found.inclusive, profile
 
 
 CASES: Final[dict[str, tuple[Callable[[], object], float]]] = {
     "alone": (nothing, 1.0),
     "polite": (polite, 1.0),
-    "hog": (sleeping_hog, 0.05),
-    "hog 2": (computing_hog, 0.05),
+    "hog": (sleeping_hog, 0.1),
+    "hog 2": (computing_hog, 0.1),
 }
 
 if __name__ == "__main__":

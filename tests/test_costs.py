@@ -12,7 +12,7 @@ from recorded import name_of, names
 from synthetic import SnapshotBuilder, builtin, python
 
 from greenletprofiler import Profile, Profiler, _native
-from greenletprofiler.calibration import Calibration
+from greenletprofiler.calibration import COPIES, RUNS, Calibration, _Loop
 from greenletprofiler.costs import EventCost, EventCosts
 
 COSTS = EventCosts(
@@ -172,6 +172,25 @@ def test_events_cost_something_of_every_kind_that_is_recorded() -> None:
         assert min(costs.python_call.inner_ns, costs.resume.inner_ns) > 0
         assert (costs.c_call.inner_ns > 0) is builtins
         assert (costs.passed_over.outer_ns > 0) is (not builtins and sys.version_info < (3, 12))
+
+
+def test_no_loop_is_charged_with_the_time_of_the_copies_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = []
+    run = _Loop._run
+
+    def noted(loop: _Loop) -> tuple[float, float, int]:
+        runs.append(run(loop))
+        return runs[-1]
+
+    monkeypatch.setattr(_Loop, "_run", noted)
+    recorder = _native.Recorder(builtins=True, threads=True, hidden=(), polls=(), node_budget=1000)
+    calibration = Calibration(recorder, True)
+    runs.clear()
+    recorder.start()
+    calibration.costs()
+    recorder.stop()
+    assert len(runs) == 3 * COPIES * RUNS
+    assert all(0 < in_loop <= everything for everything, in_loop, _ in runs)
 
 
 def test_it_is_measured_once_for_all_sessions(monkeypatch: pytest.MonkeyPatch) -> None:
