@@ -36,7 +36,8 @@ MEASURE: Final = tuple(range(MEASURE_LENGTH))
 class Watch(Protocol):
     """The recorder. What tells time is its own clock, for programs may replace those of the module time.
 
-    self_ns: running time so far of a function that the asking one called; 0 while it is not recording.
+    self_ns: running time so far of a function that the asking one called; 0 while it is not recording, and of
+    code that has not run yet.
     """
 
     def monotonic_ns(self) -> int: ...
