@@ -17,6 +17,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from random import Random
 from statistics import median
 from time import perf_counter, process_time_ns
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ LEAST_TURNS = 4
 TURNS = 60
 RUNS = 3
 SECONDS = 30
+SECONDS_OF_SLOW = 12  # for profilers that add hundreds of ns, of which some do not matter
 FASTEST = 10
 ROUNDS_OF_TRUTH = 5
 RUNS_OF_CURVES = 60
@@ -95,7 +97,8 @@ def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
 
     workload = WORKLOADS[workload_name]
     profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
-    fast_ns = in_turns(workload.prepare(), profilings, floor.read_stamps)
+    seconds = SECONDS_OF_SLOW if any(CONTENDERS[name].distribution for name in names) else SECONDS
+    fast_ns = in_turns(workload.prepare(), profilings, floor.read_stamps, seconds)
     stamp = fast_ns.pop(STAMPS) / floor.STAMPS
     ns = {name: each / workload.units for name, each in fast_ns.items()}
     return {name: {"plain": ns[PLAIN], "added": ns[name] - ns[PLAIN], "stamp": stamp} for name in names}
@@ -105,18 +108,22 @@ Profilings = Mapping[str, Callable[[], AbstractContextManager[None]]]
 
 
 def in_turns(
-    run: Callable[[], object], profilings: Profilings, read_stamps: Callable[[], object]
+    run: Callable[[], object], profilings: Profilings, read_stamps: Callable[[], object], seconds: float
 ) -> dict[str, int]:
     """What a run takes under each of them, and, as STAMPS, the other function.
 
-    The turns are many and short, so that the processor's moods are the same for all.
+    The turns are many and short, so that the processor's moods are the same for all, and in another order
+    each time: what one leaves behind (memory, kept or given back) is not always the same one's burden.
     """
     runs_ns: dict[str, list[int]] = {name: [] for name in (*profilings, STAMPS)}
+    order = list(profilings)
+    chance = Random(TURNS)
     began, turns = perf_counter(), 0
-    while turns < LEAST_TURNS or (turns < TURNS and perf_counter() - began < SECONDS):
+    while turns < LEAST_TURNS or (turns < TURNS and perf_counter() - began < seconds):
         runs_ns[STAMPS].append(timed_ns(read_stamps))
-        for name, profiling in profilings.items():
-            runs_ns[name] += some_runs_ns(run, profiling)
+        chance.shuffle(order)
+        for name in order:
+            runs_ns[name] += some_runs_ns(run, profilings[name])
         turns += 1
     return {name: fast(each) for name, each in runs_ns.items()}
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -164,6 +166,24 @@ def test_slow_profilers_take_turns_of_their_own() -> None:
     assert bench.processes(names, 2) == [judged, judged, slow]
     assert bench.processes(judged, 2) == [judged, judged]
     assert bench.processes(slow, 2) == [slow, slow]
+
+
+def test_all_have_a_turn_before_any_has_the_next_and_not_in_one_order() -> None:
+    begun: list[str] = []
+
+    def noting(name: str) -> Callable[[], nullcontext[None]]:
+        def profiling() -> nullcontext[None]:
+            begun.append(name)
+            return nullcontext()
+
+        return profiling
+
+    names = ["plain", "floor", "ours", "cProfile"]
+    found = bench_measure.in_turns(list, {name: noting(name) for name in names}, list, 0)
+    turns = [begun[first : first + len(names)] for first in range(0, len(begun), len(names))]
+    assert [sorted(turn) for turn in turns] == [sorted(names)] * bench_measure.LEAST_TURNS
+    assert len(set(map(tuple, turns))) > 1
+    assert list(found) == [*names, bench_measure.STAMPS]
 
 
 def test_costs_are_of_each_contender_beside_the_same_plain_program(monkeypatch: pytest.MonkeyPatch) -> None:
