@@ -86,7 +86,7 @@ def processes(names: list[str], repeats: int) -> list[list[str]]:
     Where code and data come to lie differs from process to process, and is some ns of a call; what is slow
     adds hundreds.
     """
-    slow = [name for name in names if CONTENDERS[name].distribution]
+    slow = [name for name in names if CONTENDERS[name].is_slow]
     near = [name for name in names if name not in slow]
     if not near:
         return [slow] * repeats

@@ -40,6 +40,11 @@ class Contender:
     def version(self) -> str:
         return importlib.metadata.version(self.distribution) if self.distribution else sys.version.split()[0]
 
+    @property
+    def is_slow(self) -> bool:
+        """Adds hundreds of ns to a call, as all do that are not ours or the interpreter's."""
+        return self.distribution != ""
+
 
 def ours(**options: Any) -> Callable[[], AbstractContextManager[None]]:
     @contextmanager

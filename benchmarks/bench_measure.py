@@ -97,7 +97,7 @@ def costs(workload_name: str, *names: str) -> dict[str, dict[str, float]]:
 
     workload = WORKLOADS[workload_name]
     profilings = {PLAIN: nullcontext, **{name: CONTENDERS[name].profiling for name in names}}
-    seconds = SECONDS_OF_SLOW if any(CONTENDERS[name].distribution for name in names) else SECONDS
+    seconds = SECONDS_OF_SLOW if any(CONTENDERS[name].is_slow for name in names) else SECONDS
     fast_ns = in_turns(workload.prepare(), profilings, floor.read_stamps, seconds)
     stamp = fast_ns.pop(STAMPS) / floor.STAMPS
     ns = {name: each / workload.units for name, each in fast_ns.items()}
